@@ -1,0 +1,35 @@
+/** Where text goes; process.stdout and process.stderr fit. */
+export interface TextOutput {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+export type MigrationAction = "up" | "status" | "down";
+
+export interface Migration {
+  /** File name without its folder, such as 20260131120000_create_task.sql. */
+  readonly name: string;
+  readonly applied: boolean;
+}
+
+/** All that the command line needs from outside; main.ts gives it, and tests give their own. */
+export interface CliDeps {
+  readonly config: {
+    /** The service that commands talk to unless --url says otherwise. */
+    readonly url: string;
+    /** Where the demo keeps its database for as long as it runs. */
+    readonly dataDir: string;
+  };
+  /** Runs the service until the signal is aborted and its last answers are out. Throws when it cannot start. */
+  serve(signal: AbortSignal): Promise<void>;
+  /** Applies, shows or takes back migrations; answers all of them, in order, as they stand afterwards. */
+  migrate(action: MigrationAction): Promise<readonly Migration[]>;
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly stdout: TextOutput;
+  readonly stderr: TextOutput;
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+  /** How to start this program again, for the demo's own processes: the runtime, its flags, and main.ts. */
+  readonly program: readonly string[];
+}

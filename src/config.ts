@@ -1,0 +1,293 @@
+import { LOG_LEVELS } from "./lib/log.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The environment variables of the service, and the only place that reads them. One table is the check, the type and the
+ * documentation: readConfig() is driven by it and the README's table is printed from it.
+ */
+interface Variable<T> {
+  readonly name: string;
+  /** What counts when the variable is absent or empty; null: nothing does. */
+  readonly fallback: string | ((env: Environment) => string) | null;
+  /** How the fallback reads in the documentation, where it is not simply the value. */
+  readonly fallbackText?: string;
+  readonly meaning: string;
+  /** Never shown in an error: holds a credential. */
+  readonly secret?: boolean;
+  /** Gives the value, or throws Wrong with what it must be. */
+  readonly parse: (text: string) => T;
+}
+
+/** Completes the sentence "NAME must be …". */
+class Wrong extends Error {}
+
+/** Lists every variable that is wrong, so that one start shows all there is to mend. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration is wrong:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}
+
+const anyText = (text: string) => text;
+
+function whole(min: number, max: number) {
+  return (text: string): number => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) throw new Wrong(`a whole number from ${min} to ${max}`);
+    return value;
+  };
+}
+
+/** Durations are configured in seconds and used in milliseconds, the unit of timers and of PostgreSQL's time-outs. */
+function milliseconds(minSeconds: number, maxSeconds: number) {
+  return (text: string): number => {
+    const seconds = /^\d{1,9}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+    if (!(seconds >= minSeconds && seconds <= maxSeconds)) {
+      throw new Wrong(`a number of seconds from ${minSeconds} to ${maxSeconds}`);
+    }
+    return Math.round(seconds * 1000);
+  };
+}
+
+function oneOf<const T extends string>(values: readonly T[]) {
+  return (text: string): T => {
+    const value = values.find((candidate) => candidate === text.toLowerCase());
+    if (value === undefined) throw new Wrong(`one of ${values.join(", ")}`);
+    return value;
+  };
+}
+
+const ON = ["on", "true", "yes", "1"];
+const OFF = ["off", "false", "no", "0"];
+
+function onOff(text: string): boolean {
+  const lower = text.toLowerCase();
+  if (!ON.includes(lower) && !OFF.includes(lower)) throw new Wrong("on or off");
+  return ON.includes(lower);
+}
+
+function postgresUrl(text: string): string {
+  if (!/^postgres(ql)?:\/\/\S+$/.test(text)) throw new Wrong("a URL that begins with postgres:// or postgresql://");
+  return text;
+}
+
+function httpUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw new Wrong("a URL that begins with http:// or https://");
+  return text;
+}
+
+function hostName(text: string): string {
+  // An address to bind, so no port, path or scheme; colons only where they make an IPv6 address.
+  if (!/^([A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/.test(text)) throw new Wrong("a host name or an IP address");
+  return text;
+}
+
+function listOf(parse: (item: string) => string) {
+  return (text: string): readonly string[] => {
+    const items = text.split(",").map((item) => item.trim());
+    return Object.freeze(items.filter((item) => item !== "").map(parse));
+  };
+}
+
+function hostValue(item: string): string {
+  if (!/^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/.test(item)) {
+    throw new Wrong("a comma list of host names, each with its port if it has one");
+  }
+  return item.toLowerCase();
+}
+
+function origin(item: string): string {
+  const wrong = new Wrong("a comma list of origins such as https://queue.example.com");
+  if (!URL.canParse(item)) throw wrong;
+  const url = new URL(item);
+  if (!/^https?:$/.test(url.protocol) || item.toLowerCase().replace(/\/$/, "") !== url.origin) throw wrong;
+  return url.origin;
+}
+
+/** What an entry may say beside the four that each has. */
+type More = Pick<Variable<unknown>, "fallbackText" | "secret">;
+
+function variable<T>(
+  name: string,
+  fallback: string | ((env: Environment) => string),
+  parse: (text: string) => T,
+  meaning: string,
+  more: More = {},
+) {
+  return { name, fallback, meaning, parse, ...more } satisfies Variable<T>;
+}
+
+function optional<T>(name: string, parse: (text: string) => T, meaning: string, more: More = {}) {
+  return { name, fallback: null, meaning, parse, ...more } satisfies Variable<T>;
+}
+
+/** Row checks cost time on the hot path, so a production service goes without unless told otherwise. */
+const rowChecksFallback = (env: Environment) => (env.NODE_ENV === "production" ? "off" : "on");
+
+const VARIABLES = {
+  port: variable("PORT", "8080", whole(0, 65_535), "TCP port to listen on; 0 takes any free one."),
+  host: variable("HOST", "127.0.0.1", hostName, "Address to listen on; 0.0.0.0 or :: for all."),
+  databaseUrl: optional(
+    "DATABASE_URL",
+    postgresUrl,
+    "PostgreSQL 15 or later, as a URL with user and password; may be a pooler's. Without it, an embedded PostgreSQL runs in DATA_DIR.",
+    { secret: true, fallbackText: "embedded PostgreSQL" },
+  ),
+  listenDatabaseUrl: optional(
+    "LISTEN_DATABASE_URL",
+    postgresUrl,
+    "The same database past the pooler, for LISTEN and for migrations, where DATABASE_URL is a pooler's.",
+    { secret: true, fallbackText: "DATABASE_URL" },
+  ),
+  dataDir: variable(
+    "DATA_DIR",
+    "./.opensqs",
+    anyText,
+    "Folder of the embedded PostgreSQL: its data, password and log.",
+  ),
+  poolSize: variable("POOL_SIZE", "10", whole(1, 1000), "Most connections to the database."),
+  connectTimeoutMs: variable(
+    "CONNECT_TIMEOUT_SECONDS",
+    "10",
+    milliseconds(0.1, 600),
+    "Seconds until an attempt to connect to the database is given up.",
+  ),
+  acquireTimeoutMs: variable(
+    "ACQUIRE_TIMEOUT_SECONDS",
+    "10",
+    milliseconds(0.1, 600),
+    "Seconds a call may wait for a free connection before it is refused as overloaded.",
+  ),
+  statementTimeoutMs: variable(
+    "STATEMENT_TIMEOUT_SECONDS",
+    "30",
+    milliseconds(0.1, 3600),
+    "Seconds until PostgreSQL ends a statement of the service.",
+  ),
+  idleTimeoutMs: variable(
+    "IDLE_TIMEOUT_SECONDS",
+    "60",
+    milliseconds(1, 86_400),
+    "Seconds until a connection that nobody uses is closed.",
+  ),
+  migrateOnStart: variable("MIGRATE_ON_START", "on", onOff, "Apply pending migrations before listening."),
+  allowUnsafeDatabase: variable(
+    "ALLOW_UNSAFE_DATABASE",
+    "off",
+    onOff,
+    "Start although the database has fsync, full_page_writes or synchronous_commit off and may lose acknowledged tasks.",
+  ),
+  autoCreateQueues: variable("AUTO_CREATE_QUEUES", "on", onOff, "The first enqueue to an unknown queue creates it."),
+  longPollMax: variable(
+    "MAX_WAITING_CLAIMS",
+    "10000",
+    whole(0, 1_000_000),
+    "Most claims that may wait for a task at once; more are refused as overloaded.",
+  ),
+  allowedHosts: variable(
+    "ALLOWED_HOSTS",
+    "",
+    listOf(hostValue),
+    "Comma list of further Host values to answer, for a service behind a proxy or under a compose name.",
+  ),
+  allowedOrigins: variable(
+    "ALLOWED_ORIGINS",
+    "",
+    listOf(origin),
+    "Comma list of further origins whose pages may call the service.",
+  ),
+  rowChecks: variable(
+    "ROW_CHECKS",
+    rowChecksFallback,
+    onOff,
+    "Check each row read from the database against its schema.",
+    {
+      fallbackText: "on; off where NODE_ENV is production",
+    },
+  ),
+  shutdownSeconds: variable(
+    "SHUTDOWN_SECONDS",
+    "10",
+    whole(0, 3600),
+    "Seconds that calls get to finish after SIGTERM.",
+  ),
+  url: optional(
+    "OPENSQS_URL",
+    httpUrl,
+    "The service that the command line talks to.",
+    { fallbackText: "http://127.0.0.1:PORT" },
+  ),
+  logLevel: variable(
+    "LOG_LEVEL",
+    "info",
+    oneOf(LOG_LEVELS),
+    "Least grave log lines to write: debug, info, warn or error.",
+  ),
+} as const;
+
+type Variables = typeof VARIABLES;
+type Parsed<V> = V extends { fallback: null; parse: (text: string) => infer T }
+  ? T | null
+  : V extends { parse: (text: string) => infer T }
+    ? T
+    : never;
+
+/** Names ending in Ms are milliseconds. Frozen. */
+export type Config = { readonly [K in keyof Variables]: Parsed<Variables[K]> };
+
+export interface ConfigVariable {
+  readonly name: string;
+  /** As documentation says it; empty where there is none. */
+  readonly default: string;
+  readonly meaning: string;
+}
+
+const ALL: readonly (readonly [string, Variable<unknown>])[] = Object.entries(VARIABLES);
+
+export const CONFIG_VARIABLES: readonly ConfigVariable[] = Object.freeze(
+  ALL.map(([, { name, fallback, fallbackText, meaning }]) => ({
+    name,
+    default: fallbackText ?? String(fallback ?? ""),
+    meaning,
+  })),
+);
+
+/**
+ * Reads the variables above; those absent or empty (as compose files pass them) take their defaults.
+ * Throws ConfigError with one sentence for each that is wrong.
+ */
+export function readConfig(env: Environment): Config {
+  const problems: string[] = [];
+  const config: Record<string, unknown> = {};
+  for (const [key, entry] of ALL) config[key] = read(entry, env, problems);
+  if (config.listenDatabaseUrl !== null && config.databaseUrl === null) {
+    problems.push("LISTEN_DATABASE_URL needs DATABASE_URL beside it.");
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  // Each key was parsed by its own entry of the table that the type is computed from.
+  return Object.freeze(config) as Config;
+}
+
+function read(entry: Variable<unknown>, env: Environment, problems: string[]): unknown {
+  const given = env[entry.name]?.trim() ?? "";
+  const fallback = typeof entry.fallback === "function" ? entry.fallback(env) : entry.fallback;
+  const text = given === "" ? fallback : given;
+  if (text === null) return null;
+  try {
+    return entry.parse(text);
+  } catch (error) {
+    if (!(error instanceof Wrong)) throw error;
+    problems.push(`${entry.name} must be ${error.message}${entry.secret ? "" : `, not ${quoted(text)}`}.`);
+    return null;
+  }
+}
+
+/** Quoted and cut, so that a file pasted into a variable does not fill the screen. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}

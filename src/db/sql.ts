@@ -1,0 +1,18 @@
+import { createSqlTag } from "slonik";
+import { z } from "zod";
+
+/** Times are epoch milliseconds, which is what Slonik parses timestamptz to. */
+export const sql = createSqlTag({ typeAliases: { void: z.strictObject({}) } });
+
+/** An array parameter. Statements take one array per column, so their text never varies with the batch's size. */
+export const uuids = (values: readonly string[]) => sql.array([...values], "uuid");
+export const ints = (values: readonly (number | null)[]) => sql.array([...values], "int4");
+export const floats = (values: readonly (number | null)[]) => sql.array([...values], "float8");
+export const texts = (values: readonly (string | null)[]) => sql.array([...values], "text");
+export const booleans = (values: readonly boolean[]) => sql.array([...values], "bool");
+/** JSON travels as text and is cast to jsonb in the statement; undefined is SQL's null. */
+export const jsons = (values: readonly unknown[]) => texts(values.map(json));
+export const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
+
+/** A count or number column that may come as bigint text. */
+export const Count = z.coerce.number();

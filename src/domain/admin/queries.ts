@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { sql } from "../../db/sql.ts";
+
+/** Milliseconds since 1970 by the database's clock, the only one that decides. */
+export const databaseNow = () => sql.type(z.strictObject({ now: z.number() }))`
+  select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`;
+
+export const health = () => sql.type(
+  z.strictObject({
+    version: z.string(),
+    migration: z.string().nullable(),
+    oldest_snapshot_seconds: z.number().nullable(),
+  }),
+)`
+  select current_setting('server_version') as version, (select max(version) from schema_migrations) as migration,
+    (select extract(epoch from max(now() - a.xact_start))::float8 from pg_stat_activity a
+     where a.backend_xmin is not null and a.pid <> pg_backend_pid() and a.backend_type = 'client backend') as oldest_snapshot_seconds`;
+
+export const durabilitySettings = () => sql.type(z.strictObject({ setting: z.string(), value: z.string() }))`
+  select name as setting, setting as value from pg_settings
+  where name in ('fsync', 'full_page_writes', 'synchronous_commit') order by name`;
+
+/** What must hold of every task, each with the tasks that break it; in one statement, so all of one snapshot. */
+export const brokenInvariants = () => sql.type(z.strictObject({ rule: z.string(), id: z.string() }))`
+  with places as (
+    select id, queue_id, array_agg(place order by place) as places from (
+      select id, queue_id, 'ready' as place from task_ready union all
+      select id, queue_id, 'lease' from task_lease union all
+      select id, queue_id, 'waiting' from task_waiting union all
+      select id, queue_id, 'finished' from task where outcome is not null
+    ) p group by id, queue_id
+  )
+  select 'a task is in one state' as rule, p.id::text as id from places p where cardinality(p.places) > 1
+  union all
+  select 'a task is in some state', t.id::text from task t
+    where t.outcome is null and not exists (select 1 from places p where p.id = t.id and p.queue_id = t.queue_id)
+  union all
+  select 'what is ready, claimed or waiting is a task', p.id::text from places p
+    where not exists (select 1 from task t where t.id = p.id and t.queue_id = p.queue_id)
+  union all
+  select 'a ready task is found by its priority and time', r.id::text from task_ready r
+    join task t on t.id = r.id and t.queue_id = r.queue_id
+    where (t.priority, t.run_at, t.name) is distinct from (r.priority, r.run_at, r.name)
+  union all
+  select 'attempts stay within the maximum', t.id::text from task_lease l
+    join task t on t.id = l.id and t.queue_id = l.queue_id where l.attempts > t.max_attempts
+  union all
+  select 'a waiting task has as many dependencies as it counts', w.id::text from task_waiting w
+    where w.unmet <> (select count(*) from task_dependency d where d.task_id = w.id and d.queue_id = w.queue_id)
+  union all
+  select 'a queue''s totals are its finished tasks', q.name from queue q
+    left join queue_total t on t.queue_id = q.id
+    left join lateral (select coalesce(sum(completed), 0) as completed, coalesce(sum(failed), 0) as failed,
+                              coalesce(sum(cancelled), 0) as cancelled from queue_delta d where d.queue_id = q.id) d on true
+    left join lateral (select count(*) filter (where outcome = 'completed') as completed,
+                              count(*) filter (where outcome = 'failed') as failed,
+                              count(*) filter (where outcome = 'cancelled') as cancelled
+                       from task f where f.queue_id = q.id and f.outcome is not null and f.deleted_at is null) f on true
+    where (coalesce(t.completed, 0) + d.completed, coalesce(t.failed, 0) + d.failed, coalesce(t.cancelled, 0) + d.cancelled)
+      is distinct from (f.completed, f.failed, f.cancelled)`;
+
+/** Tasks by queue and state, for metrics. Counts the narrow tables; finished tasks from the totals. */
+export const tasksByState = () => sql.type(
+  z.strictObject({ project: z.string(), queue: z.string(), state: z.string(), tasks: z.number() }),
+)`
+  select p.name as project, q.name as queue, s.state, s.tasks
+  from queue q join project p on p.id = q.project_id
+  left join queue_total t on t.queue_id = q.id
+  left join lateral (select sum(completed) as completed, sum(failed) as failed, sum(cancelled) as cancelled
+                     from queue_delta d where d.queue_id = q.id) d on true
+  cross join lateral (values
+    ('pending', (select count(*) from task_ready r where r.queue_id = q.id)),
+    ('claimed', (select count(*) from task_lease l where l.queue_id = q.id)),
+    ('waiting', (select count(*) from task_waiting w where w.queue_id = q.id)),
+    ('completed', coalesce(t.completed, 0) + coalesce(d.completed, 0)),
+    ('failed', coalesce(t.failed, 0) + coalesce(d.failed, 0)),
+    ('cancelled', coalesce(t.cancelled, 0) + coalesce(d.cancelled, 0))) s(state, tasks)`;

@@ -1,0 +1,201 @@
+import { z } from "zod";
+import { json, sql, texts, uuids } from "../../../db/sql.ts";
+
+// Takes one unfinished task out of whichever narrow table it is in. A task that moves just now is in none of them for
+// this statement's snapshot; the caller then looks again.
+const takeOut = (queueId: number, id: string) => sql.fragment`
+  subject as (
+    select t.id, t.priority, t.run_at from task t where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId}
+  ), from_ready as (
+    delete from task_ready r using subject s
+    where r.queue_id = ${queueId} and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+    returning r.attempts, r.lease_seq, r.has_dependents, null::text as worker, null::jsonb as progress
+  ), from_lease as (
+    delete from task_lease l where l.id = ${sql.uuid(id)} and l.queue_id = ${queueId}
+    returning l.attempts, l.lease_seq, l.has_dependents, l.worker, l.progress
+  ), from_waiting as (
+    delete from task_waiting w where w.id = ${sql.uuid(id)} and w.queue_id = ${queueId}
+    returning 0, 0, w.has_dependents, null::text, null::jsonb
+  ), held as (
+    select * from from_ready union all select * from from_lease union all select * from from_waiting
+  )`;
+
+/**
+ * Cancels one unfinished task, and hides it too if `deleting`. Answers no row when it was not in the state it seemed to be
+ * in. `reason`, when given, is noted in errors with the code "cancelled". Indexes: the primary keys.
+ */
+export const cancelTask = (queueId: number, id: string, reason: string | null, deleting: boolean) => sql.type(
+  z.strictObject({ id: z.uuid(), has_dependents: z.boolean(), deleted_at: z.number().nullable() }),
+)`
+  with ${takeOut(queueId, id)}, done as (
+    update task t set outcome = 'cancelled', finished = now(), updated = now(), progress = h.progress,
+      attempts = greatest(t.attempts, h.attempts), lease_seq = greatest(t.lease_seq, h.lease_seq),
+      deleted_at = case when ${deleting} then now() end,
+      errors = case when ${reason}::text is null then t.errors
+        else coalesce(t.errors, '[]') || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker,
+               'message', ${reason}::text, 'code', 'cancelled') end
+    from held h where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId}
+    returning t.id, t.deleted_at
+  ), counted as (
+    insert into queue_delta (queue_id, cancelled) select ${queueId}, count(*) from done where not ${deleting} having count(*) > 0
+  )
+  select d.id, h.has_dependents, d.deleted_at from done d cross join held h`;
+
+/**
+ * Makes finished tasks pending again after a delay, with all their attempts. `every` seconds lie between one task and the
+ * next, in the order of `ids`. Deleted tasks are left alone unless `restoring`. Index: task's primary key.
+ */
+export const retryTasks = (
+  queueId: number,
+  ids: readonly string[],
+  options: { readonly delaySeconds: number; readonly every: number; readonly restoring: boolean },
+) => sql.type(z.strictObject({ id: z.uuid(), dedupe_key: z.string().nullable() }))`
+  with input as materialized (
+    select * from unnest(${uuids(ids)}) with ordinality as i(id, at)
+  ), locked as materialized (
+    select t.id, t.outcome, t.deleted_at, i.at from input i join task t on t.id = i.id and t.queue_id = ${queueId}
+    where t.outcome is not null and (${options.restoring} or t.deleted_at is null)
+    order by t.id for update of t
+  ), done as (
+    update task t set outcome = null, finished = null, updated = now(), result = null, progress = null, attempts = 0,
+      deleted_at = null,
+      run_at = now() + make_interval(secs => ${options.delaySeconds}::float8 + (k.at - 1) * ${options.every}::float8)
+    from locked k where t.id = k.id and t.queue_id = ${queueId}
+    returning t.id, t.run_at, t.priority, t.lease_seq, t.name, t.dedupe_key, k.outcome as was, k.deleted_at is not null as hidden
+  ), again as (
+    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
+    select ${queueId}, d.priority, d.run_at, d.id, 0, d.lease_seq, false, d.name from done d
+  ), counted as (
+    insert into queue_delta (queue_id, completed, failed, cancelled)
+    select ${queueId}, -count(*) filter (where was = 'completed'), -count(*) filter (where was = 'failed'),
+           -count(*) filter (where was = 'cancelled')
+    from done where not hidden having count(*) > 0
+  )
+  select d.id, d.dedupe_key from done d`;
+
+/** Hides or shows a finished task. Answers no row when it is unfinished or was so already. Index: task's primary key. */
+export const hideTask = (queueId: number, id: string, hide: boolean) => sql.type(
+  z.strictObject({ id: z.uuid(), deleted_at: z.number().nullable() }),
+)`
+  with done as (
+    update task t set deleted_at = case when ${hide} then now() end, updated = now()
+    where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId} and t.outcome is not null and (t.deleted_at is null) = ${hide}
+    returning t.id, t.deleted_at, t.outcome
+  ), counted as (
+    insert into queue_delta (queue_id, completed, failed, cancelled)
+    select ${queueId}, sign * count(*) filter (where outcome = 'completed'), sign * count(*) filter (where outcome = 'failed'),
+           sign * count(*) filter (where outcome = 'cancelled')
+    from done cross join (select case when ${hide} then -1 else 1 end as sign) s group by sign
+  )
+  select d.id, d.deleted_at from done d`;
+
+export interface TaskPatch {
+  readonly name?: string | null | undefined;
+  readonly payload?: unknown;
+  readonly priority?: number | undefined;
+  readonly runAt?: string | undefined;
+  readonly maxAttempts?: number | undefined;
+  readonly description?: string | null | undefined;
+  readonly dueAt?: string | null | undefined;
+  readonly ownerId?: string | null | undefined;
+  readonly tags?: readonly string[] | undefined;
+}
+
+const given = (value: unknown) => value !== undefined;
+
+/** The columns that only describe a task: changed in any state. */
+const describing = (p: TaskPatch) => sql.fragment`
+  description = case when ${given(p.description)} then ${p.description ?? null}::text else t.description end,
+  due_at = case when ${given(p.dueAt)} then ${p.dueAt ?? null}::timestamptz else t.due_at end,
+  owner_id = case when ${given(p.ownerId)} then ${p.ownerId ?? null}::text else t.owner_id end,
+  tags = case when ${given(p.tags)} then ${p.tags?.length ? texts(p.tags) : null}::text[] else t.tags end,
+  updated = now()`;
+
+/** Changes what describes a task. Index: task's primary key. */
+export const describeTask = (queueId: number, id: string, p: TaskPatch) => sql.type(z.strictObject({ id: z.uuid() }))`
+  update task t set ${describing(p)} where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId} returning t.id`;
+
+/**
+ * Changes a task that is waiting or pending, its run included. Answers no row when it is in neither state, so nothing of
+ * the change is done then. Indexes: the primary keys.
+ */
+export const changeTask = (queueId: number, id: string, p: TaskPatch) => sql.type(z.strictObject({ id: z.uuid() }))`
+  with subject as (
+    select t.id, t.priority, t.run_at from task t where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId}
+  ), gone as (
+    delete from task_ready r using subject s
+    where r.queue_id = ${queueId} and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+    returning r.id, r.attempts, r.lease_seq, r.has_dependents
+  ), still as (
+    update task_waiting w set unmet = w.unmet where w.id = ${sql.uuid(id)} and w.queue_id = ${queueId} returning w.id
+  ), done as (
+    update task t set ${describing(p)},
+      name = case when ${given(p.name)} then ${p.name ?? null}::text else t.name end,
+      payload = coalesce(${json(p.payload)}::jsonb, t.payload),
+      priority = coalesce(${p.priority ?? null}::smallint, t.priority),
+      run_at = coalesce(${p.runAt ?? null}::timestamptz, t.run_at),
+      max_attempts = coalesce(${p.maxAttempts ?? null}::int, t.max_attempts)
+    where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId} and (exists (select 1 from gone) or exists (select 1 from still))
+    returning t.id, t.priority, t.run_at, t.name
+  ), again as (
+    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
+    select ${queueId}, d.priority, d.run_at, d.id, g.attempts, g.lease_seq, g.has_dependents, d.name
+    from done d join gone g on g.id = d.id
+  )
+  select d.id from done d`;
+
+/** Ids of a queue's tasks in one state after `afterId`, in id order. Deleted ones are left out unless `deleted`. */
+export const idsInState = (
+  queueId: number,
+  state: string,
+  afterId: string | null,
+  limit: number,
+  options: { readonly names?: readonly string[] | undefined; readonly deleted: boolean },
+) => sql.type(z.strictObject({ id: z.uuid() }))`
+  select v.id from task_with_state v
+  where v.queue_id = ${queueId} and v.state = ${state}
+    and ${afterId === null ? sql.fragment`true` : sql.fragment`v.id > ${sql.uuid(afterId)}`}
+    and ${options.names ? sql.fragment`v.name = any(${texts(options.names)})` : sql.fragment`true`}
+    and (${options.deleted} or v.deleted_at is null)
+  order by v.id limit ${limit}`;
+
+/**
+ * Removes tasks for good, as long as they are still in `state`. Answers those it removed and whether some task waits for
+ * them. Indexes: the primary keys.
+ */
+export const purgeTasks = (queueId: number, ids: readonly string[], state: string) => sql.type(
+  z.strictObject({ id: z.uuid(), has_dependents: z.boolean() }),
+)`
+  with subject as materialized (
+    select t.id, t.priority, t.run_at, t.outcome, t.deleted_at from task t
+    where t.queue_id = ${queueId} and t.id = any(${uuids(ids)})
+  ), from_ready as (
+    delete from task_ready r using subject s where ${state} = 'pending'
+      and r.queue_id = ${queueId} and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+    returning r.id, r.has_dependents
+  ), from_lease as (
+    delete from task_lease l using subject s where ${state} = 'claimed' and l.id = s.id and l.queue_id = ${queueId}
+    returning l.id, l.has_dependents
+  ), from_waiting as (
+    delete from task_waiting w using subject s where ${state} = 'waiting' and w.id = s.id and w.queue_id = ${queueId}
+    returning w.id, w.has_dependents
+  ), chosen as (
+    select * from from_ready union all select * from from_lease union all select * from from_waiting
+    union all select s.id, false from subject s where s.outcome::text = ${state}
+  ), gone as (
+    delete from task t using chosen c
+    where t.id = c.id and t.queue_id = ${queueId}
+      and t.outcome is not distinct from
+        case when ${state} in ('completed', 'failed', 'cancelled') then ${state}::task_outcome end
+    returning t.id, t.outcome, t.deleted_at, c.has_dependents
+  ), keys as (
+    delete from task_dedupe d using gone g where d.task_id = g.id and d.queue_id = ${queueId}
+  ), edges as (
+    delete from task_dependency d using gone g where d.task_id = g.id and d.queue_id = ${queueId}
+  ), counted as (
+    insert into queue_delta (queue_id, completed, failed, cancelled)
+    select ${queueId}, -count(*) filter (where outcome = 'completed'), -count(*) filter (where outcome = 'failed'),
+           -count(*) filter (where outcome = 'cancelled')
+    from gone where outcome is not null and deleted_at is null having count(*) > 0
+  )
+  select g.id, g.has_dependents from gone g`;

@@ -1,0 +1,114 @@
+import { z } from "zod";
+import { floats, ints, jsons, sql, texts, uuids } from "../../../db/sql.ts";
+
+/** A new task as the statement takes it: ids made, defaults left null, one queue a statement. */
+export interface TaskRow {
+  readonly id: string;
+  readonly name: string | null;
+  /** JSON text. */
+  readonly payload: string;
+  readonly priority: number;
+  /** ISO 8601; null for now + delaySeconds. */
+  readonly runAt: string | null;
+  readonly delaySeconds: number;
+  readonly maxAttempts: number | null;
+  readonly dueAt: string | null;
+  readonly ownerId: string | null;
+  readonly dedupeKey: string | null;
+  readonly dedupeSeconds: number | null;
+  readonly description: string | null;
+  readonly tags: readonly string[] | null;
+  /** The tasks it waits for; null for none. */
+  readonly dependsOn: readonly string[] | null;
+  readonly onDependencyFailure: string;
+}
+
+/**
+ * Adds tasks to one queue. A task whose dedupe key is held is not added: `holder` then names the task that holds it.
+ * Answers a row per task in no order, or none at all when the queue is gone.
+ *
+ * The queue's row is locked for key share, so that a queue.delete cannot overlook a task that is being added: what a
+ * foreign key would do, but once a statement instead of once a row.
+ *
+ * A key is taken over only if its row is still the one this statement's snapshot saw (`taken`): whether the holder has
+ * finished is judged by that snapshot, and must not be judged of a holder that came later.
+ * Indexes: task_dedupe_pkey, task's primary key.
+ */
+export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.type(
+  z.strictObject({ id: z.uuid(), added: z.boolean(), holder: z.uuid().nullable() }),
+)`
+  with home as materialized (
+    select q.max_attempts from queue q where q.id = ${queueId} for key share
+  ), input as materialized (
+    select i.*, coalesce(i.run_at, now() + make_interval(secs => i.delay)) as due
+    from unnest(
+      ${uuids(rows.map((r) => r.id))}, ${texts(rows.map((r) => r.name))}, ${texts(rows.map((r) => r.payload))}::jsonb[],
+      ${ints(rows.map((r) => r.priority))}, ${texts(rows.map((r) => r.runAt))}::timestamptz[],
+      ${floats(rows.map((r) => r.delaySeconds))}, ${ints(rows.map((r) => r.maxAttempts))},
+      ${texts(rows.map((r) => r.dueAt))}::timestamptz[], ${texts(rows.map((r) => r.ownerId))},
+      ${texts(rows.map((r) => r.dedupeKey))}, ${floats(rows.map((r) => r.dedupeSeconds))},
+      ${texts(rows.map((r) => r.description))}, ${jsons(rows.map((r) => r.tags ?? undefined))}::jsonb[],
+      ${texts(rows.map((r) => r.dependsOn && `{${r.dependsOn.join()}}`))}, ${texts(rows.map((r) => r.onDependencyFailure))}
+    ) as i(id, name, payload, priority, run_at, delay, max_attempts, due_at, owner_id, key, key_seconds, description, tags,
+           depends_on, on_failure)
+  ), seen as materialized (
+    select d.key, d.taken, d.task_id,
+      coalesce(d.holds_until > now(), false) or exists (
+        select 1 from task t where t.id = d.task_id and t.queue_id = ${queueId} and t.outcome is null) as holds
+    from input i join task_dedupe d on d.queue_id = ${queueId} and d.key = i.key
+    where i.key is not null
+  ), taken as (
+    insert into task_dedupe as d (queue_id, key, task_id, holds_until)
+    select ${queueId}, i.key, i.id, now() + make_interval(secs => i.key_seconds)
+    from input i, home where i.key is not null order by i.key
+    on conflict (queue_id, key) do update
+      set task_id = excluded.task_id, holds_until = excluded.holds_until, taken = d.taken + 1
+      where d.queue_id = ${queueId}
+        and exists (select 1 from seen s where s.key = d.key and s.taken = d.taken and not s.holds)
+    returning d.key, d.task_id
+  ), accepted as materialized (
+    select i.*, coalesce(i.max_attempts, home.max_attempts) as attempts_max
+    from input i cross join home left join taken k on k.key = i.key
+    where i.key is null or k.task_id = i.id
+  ), facts as (
+    insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, due_at, name, owner_id, dedupe_key,
+                      description, tags, depends_on, payload)
+    select a.id, ${queueId}, a.priority, a.attempts_max, a.due, now(), now(), a.due_at, a.name, a.owner_id, a.key,
+           a.description,
+           case when a.tags is not null then array(select jsonb_array_elements_text(a.tags)) end, a.depends_on::uuid[], a.payload
+    from accepted a
+  ), ready as (
+    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, name)
+    select ${queueId}, a.priority, a.due, a.id, 0, 0, a.name from accepted a where a.depends_on is null
+  ), waiting as (
+    insert into task_waiting (id, queue_id, unmet, on_failure)
+    select a.id, ${queueId}, cardinality(a.depends_on::uuid[]), a.on_failure from accepted a
+    where a.depends_on is not null
+  ), counted as (
+    insert into queue_delta (queue_id, enqueued)
+    select ${queueId}, count(*) from accepted having count(*) > 0
+  )
+  select i.id, a.id is not null as added, s.task_id as holder
+  from home cross join input i left join accepted a on a.id = i.id left join seen s on s.key = i.key`;
+
+/** Who holds these dedupe keys of one queue now. Index: task_dedupe_pkey. */
+export const keyHolders = (queueId: number, keys: readonly string[]) => sql.type(
+  z.strictObject({ key: z.string(), task_id: z.uuid() }),
+)`
+  select d.key, d.task_id from task_dedupe d where d.queue_id = ${queueId} and d.key = any(${texts(keys)})`;
+
+/**
+ * Takes a task's own dedupe key back when the task becomes unfinished again. Answers no row when another unfinished task
+ * holds it. Runs in the transaction that revives the task, after a statement that locked the key's row if there was one.
+ * Index: task_dedupe_pkey.
+ */
+export const retakeKey = (queueId: number, key: string, id: string) => sql.type(z.strictObject({ key: z.string() }))`
+  insert into task_dedupe as d (queue_id, key, task_id) values (${queueId}, ${key}, ${sql.uuid(id)})
+  on conflict (queue_id, key) do update set task_id = excluded.task_id, taken = d.taken + 1
+    where d.queue_id = ${queueId} and (d.task_id = excluded.task_id or not exists (
+      select 1 from task t where t.id = d.task_id and t.queue_id = ${queueId} and t.outcome is null))
+  returning d.key`;
+
+/** Locks a dedupe key's row, so that the next statement's snapshot is as new as its holder. */
+export const lockKey = (queueId: number, key: string) => sql.type(z.strictObject({ key: z.string() }))`
+  select d.key from task_dedupe d where d.queue_id = ${queueId} and d.key = ${key} for update`;

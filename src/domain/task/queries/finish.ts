@@ -1,0 +1,191 @@
+import { z } from "zod";
+import { booleans, floats, ints, jsons, sql, uuids } from "../../../db/sql.ts";
+import type { Receipt } from "../receipt.ts";
+
+const ids = (receipts: readonly Receipt[]) => uuids(receipts.map((r) => r.id));
+const seqs = (receipts: readonly Receipt[]) => ints(receipts.map((r) => r.leaseSeq));
+
+/**
+ * Locks the leases that the receipts name, in id order, so that two batches cannot wait for each other in a circle. A
+ * lease whose task has dependents is left alone unless `settling`: it may only end in a transaction that settles them.
+ */
+const held = (queueId: number, settling: boolean) => sql.fragment`
+  held as materialized (
+    select l.id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents, i.at
+    from input i join task_lease l on l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq
+    where ${settling} or not l.has_dependents
+    order by l.id for update of l
+  ), gone as (
+    delete from task_lease l using held h where l.id = h.id and l.queue_id = ${queueId}
+  )`;
+
+/**
+ * Completes the claimed tasks that the receipts name and answers their ids; receipts that are not current change nothing.
+ * Indexes: task_lease's and task's primary keys.
+ */
+export const completeTasks = (
+  queueId: number,
+  items: readonly (Receipt & { readonly result?: unknown })[],
+  settling: boolean,
+) => sql.type(z.strictObject({ id: z.uuid(), worker: z.string().nullable() }))`
+  with input as materialized (
+    select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.result))}::jsonb[])
+      with ordinality as i(id, seq, result, at)
+  ), ${held(queueId, settling)}, done as (
+    update task t set outcome = 'completed', finished = now(), updated = now(), attempts = h.attempts, lease_seq = h.lease_seq,
+      result = i.result, progress = h.progress
+    from held h join input i on i.at = h.at
+    where t.id = h.id and t.queue_id = ${queueId}
+    returning t.id, h.worker
+  ), counted as (
+    insert into queue_delta (queue_id, completed) select ${queueId}, count(*) from done having count(*) > 0
+  )
+  select d.id, d.worker from done d`;
+
+export interface FailItem extends Receipt {
+  /** {message, code, data?}; the statement adds attempt, at and worker. */
+  readonly error: unknown;
+  readonly retry: boolean;
+  /** Null for the queue's back-off. */
+  readonly delaySeconds: number | null;
+  /** Drawn evenly from [0, 1): where in the jittered delay this task falls. */
+  readonly luck: number;
+}
+
+/**
+ * Ends attempts as failed: back to ready after the back-off while attempts are left, else dead. Answers the new state and
+ * when it runs again. Indexes: as completeTasks.
+ */
+export const failTasks = (queueId: number, items: readonly FailItem[], settling: boolean) => sql.type(
+  z.strictObject({ id: z.uuid(), dead: z.boolean(), run_at: z.number(), worker: z.string().nullable() }),
+)`
+  with input as materialized (
+    select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.error))}::jsonb[],
+        ${booleans(items.map((i) => i.retry))}, ${floats(items.map((i) => i.delaySeconds))}, ${floats(items.map((i) => i.luck))})
+      with ordinality as i(id, seq, error, retry, delay, luck, at)
+  ), home as materialized (
+    select q.* from queue q where q.id = ${queueId}
+  ), ${held(queueId, settling)}, done as (
+    update task t set
+      errors = coalesce(t.errors, '[]') || (i.error || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker)),
+      updated = now(), attempts = h.attempts, lease_seq = h.lease_seq, progress = h.progress,
+      outcome = case when not i.retry or h.attempts >= t.max_attempts then 'failed'::task_outcome end,
+      finished = case when not i.retry or h.attempts >= t.max_attempts then now() end,
+      run_at = case when not i.retry or h.attempts >= t.max_attempts then t.run_at
+        else now() + make_interval(secs => coalesce(i.delay,
+          case when q.backoff_jitter then i.luck else 1 end
+            * least(q.backoff_max_seconds, q.backoff_base_seconds * power(q.backoff_factor, least(h.attempts - 1, 100))))) end
+    from held h join input i on i.at = h.at cross join home q
+    where t.id = h.id and t.queue_id = ${queueId}
+    returning t.id, t.outcome is not null as dead, t.run_at, t.priority, t.attempts, t.lease_seq, h.has_dependents, t.name,
+      h.worker
+  ), again as (
+    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
+    select ${queueId}, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name from done d where not d.dead
+  ), counted as (
+    insert into queue_delta (queue_id, failed) select ${queueId}, count(*) from done where dead having count(*) > 0
+  )
+  select d.id, d.dead, d.run_at, d.worker from done d`;
+
+/**
+ * Hands claimed tasks back: ready again after a delay, or at their old place for null; the attempt is given back, the
+ * lease sequence not. Indexes: as completeTasks.
+ */
+export const releaseTasks = (
+  queueId: number,
+  items: readonly (Receipt & { readonly delaySeconds: number | null })[],
+) => sql.type(z.strictObject({ id: z.uuid(), run_at: z.number() }))`
+  with input as materialized (
+    select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.delaySeconds))})
+      with ordinality as i(id, seq, delay, at)
+  ), ${held(queueId, true)}, done as (
+    update task t set updated = now(), attempts = h.attempts - 1, lease_seq = h.lease_seq,
+      run_at = coalesce(now() + make_interval(secs => i.delay), t.run_at)
+    from held h join input i on i.at = h.at
+    where t.id = h.id and t.queue_id = ${queueId}
+    returning t.id, t.run_at, t.priority, t.attempts, t.lease_seq, h.has_dependents, t.name
+  ), again as (
+    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
+    select ${queueId}, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name from done d
+  )
+  select d.id, d.run_at from done d`;
+
+/** Renews leases from now on. Index: task_lease's primary key. */
+export const extendLeases = (queueId: number, receipts: readonly Receipt[], leaseSeconds: number | null) => sql.type(
+  z.strictObject({ id: z.uuid(), expires_at: z.number() }),
+)`
+  with input as materialized (
+    select * from unnest(${ids(receipts)}, ${seqs(receipts)}) with ordinality as i(id, seq, at)
+  ), home as materialized (
+    select coalesce(${leaseSeconds}::float8, q.lease_seconds) as seconds from queue q where q.id = ${queueId}
+  ), held as materialized (
+    select l.id from input i join task_lease l on l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq
+    order by l.id for update of l
+  )
+  update task_lease l set expires_at = now() + make_interval(secs => home.seconds)
+  from held h cross join home
+  where l.id = h.id and l.queue_id = ${queueId}
+  returning l.id, l.expires_at`;
+
+/** Notes progress on the lease, which is narrow, instead of on the task. Index: task_lease's primary key. */
+export const noteProgress = (queueId: number, items: readonly (Receipt & { readonly progress: unknown })[]) => sql.type(
+  z.strictObject({ id: z.uuid() }),
+)`
+  with input as materialized (
+    select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.progress))}::jsonb[])
+      with ordinality as i(id, seq, progress, at)
+  ), held as materialized (
+    select l.id, i.progress from input i
+    join task_lease l on l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq
+    order by l.id for update of l
+  )
+  update task_lease l set progress = h.progress from held h
+  where l.id = h.id and l.queue_id = ${queueId}
+  returning l.id`;
+
+/**
+ * What became of tasks whose receipts were not current: their state, and the lease that ended them. Reads, locks nothing.
+ * Indexes: task's primary key and those of the narrow tables.
+ */
+export const lookAtReceipts = (queueId: number, taskIds: readonly string[]) => sql.type(
+  z.strictObject({ id: z.uuid(), state: z.string().nullable(), lease_seq: z.int() }),
+)`
+  select v.id, v.state, v.lease_seq
+  from unnest(${uuids(taskIds)}) as i(id) join task_with_state v on v.id = i.id and v.queue_id = ${queueId}`;
+
+/**
+ * Returns tasks whose lease ran out, by the database's clock: ready at once while attempts are left, else dead.
+ * Skips leases that somebody is just ending or extending. Index: task_lease_expires_idx.
+ */
+export const expireLeases = (queueId: number, limit: number) => sql.type(
+  z.strictObject({ id: z.uuid(), dead: z.boolean(), has_dependents: z.boolean(), worker: z.string().nullable() }),
+)`
+  with late as materialized (
+    select l.id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents from task_lease l
+    where l.queue_id = ${queueId} and l.expires_at <= now()
+    order by l.expires_at, l.id limit ${limit} for update skip locked
+  ), gone as (
+    delete from task_lease l using late h where l.id = h.id and l.queue_id = ${queueId}
+  ), done as (
+    update task t set
+      errors = coalesce(t.errors, '[]') || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker,
+        'message', 'The lease ran out before the task was completed.', 'code', 'lease_expired'),
+      updated = now(), attempts = h.attempts, lease_seq = h.lease_seq, progress = h.progress,
+      outcome = case when h.attempts >= t.max_attempts then 'failed'::task_outcome end,
+      finished = case when h.attempts >= t.max_attempts then now() end,
+      run_at = case when h.attempts >= t.max_attempts then t.run_at else now() end
+    from late h
+    where t.id = h.id and t.queue_id = ${queueId}
+    returning t.id, t.outcome is not null as dead, t.run_at, t.priority, t.attempts, t.lease_seq, h.has_dependents, t.name, h.worker
+  ), again as (
+    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
+    select ${queueId}, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name from done d where not d.dead
+  ), counted as (
+    insert into queue_delta (queue_id, failed) select ${queueId}, count(*) from done where dead having count(*) > 0
+  )
+  select d.id, d.dead, d.has_dependents, d.worker from done d`;
+
+/** The queues that hold a lease which ran out. Index: task_lease_expires_idx, probed once a queue. */
+export const queuesWithLateLeases = () => sql.type(z.strictObject({ id: z.int() }))`
+  select q.id from queue q
+  where exists (select 1 from task_lease l where l.queue_id = q.id and l.expires_at <= now())`;

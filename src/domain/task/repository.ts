@@ -1,0 +1,196 @@
+/**
+ * What can be done with tasks, in terms of their rows. Each function runs on a connection the caller gives it: a pool when
+ * one statement is the whole of it, a transaction where it says so.
+ */
+import type { Db } from "../../db/pool.ts";
+import type { State } from "./lifecycle.ts";
+import * as change from "./queries/change.ts";
+import * as dependencies from "./queries/dependencies.ts";
+import * as enqueueing from "./queries/enqueue.ts";
+import * as finishing from "./queries/finish.ts";
+import type { Receipt } from "./receipt.ts";
+
+export type { TaskKey } from "./queries/dependencies.ts";
+export type { FailItem } from "./queries/finish.ts";
+
+/** The queue went away between finding its number and using it. */
+export class QueueGone extends Error {}
+
+/** A moving task is in no narrow table for one snapshot; one that is never found is a fault that admin.verify reports. */
+const LOOKS_MAX = 100;
+
+export interface Added {
+  readonly id: string;
+  readonly state: State;
+  readonly duplicate: boolean;
+}
+
+/** Adds tasks to one queue, in their order; a second task with a key of the first is a duplicate of it. */
+export async function addTasks(db: Db, queueId: number, rows: readonly enqueueing.TaskRow[]): Promise<Added[]> {
+  const firstOfKey = new Map<string, string>();
+  const distinct: enqueueing.TaskRow[] = [];
+  for (const row of rows) {
+    if (row.dedupeKey !== null && firstOfKey.has(row.dedupeKey)) continue;
+    if (row.dedupeKey !== null) firstOfKey.set(row.dedupeKey, row.id);
+    distinct.push(row);
+  }
+  const answers = await db.any(enqueueing.enqueueTasks(queueId, distinct));
+  if (answers.length === 0) throw new QueueGone();
+  const added = new Set(answers.filter((a) => a.added).map((a) => a.id));
+  const holders = await holdersOf(
+    db,
+    queueId,
+    distinct.filter((row) => !added.has(row.id)),
+  );
+  return rows.map((row) => {
+    if (added.has(row.id)) return { id: row.id, state: row.dependsOn ? "waiting" : "pending", duplicate: false };
+    const first = row.dedupeKey === null ? undefined : firstOfKey.get(row.dedupeKey);
+    if (first !== undefined && added.has(first))
+      return { id: first, state: row.dependsOn ? "waiting" : "pending", duplicate: true };
+    return { ...holders.get(row.dedupeKey!)!, duplicate: true };
+  });
+}
+
+/** The tasks that hold the keys of rows that were not added. Read anew: the holder may be newer than the statement. */
+async function holdersOf(db: Db, queueId: number, refused: readonly enqueueing.TaskRow[]) {
+  const holders = new Map<string, { id: string; state: State }>();
+  if (refused.length === 0) return holders;
+  const held = await db.any(
+    enqueueing.keyHolders(
+      queueId,
+      refused.map((row) => row.dedupeKey!),
+    ),
+  );
+  const states = await statesOf(
+    db,
+    queueId,
+    held.map((h) => h.task_id),
+  );
+  for (const h of held) holders.set(h.key, { id: h.task_id, state: states.get(h.task_id)?.state ?? "completed" });
+  return holders;
+}
+
+/** State and last lease of tasks of one queue; those that do not exist are left out. */
+export async function statesOf(db: Db, queueId: number, ids: readonly string[]) {
+  const rows = await db.any(finishing.lookAtReceipts(queueId, ids));
+  return new Map(rows.map((row) => [row.id, { state: row.state as State, leaseSeq: row.lease_seq }]));
+}
+
+/**
+ * Marks the tasks that a new task depends on. Answers those that have ended already; the others cannot end before the
+ * transaction does. Null when one of them does not exist.
+ */
+export async function markAwaited(tx: Db, on: readonly dependencies.TaskKey[]): Promise<dependencies.TaskKey[] | null> {
+  const ended: dependencies.TaskKey[] = [];
+  for (const [queueId, keys] of byQueue(on)) {
+    let open = keys.map((key) => key.id);
+    for (let look = 0; open.length > 0; look++) {
+      if (look === LOOKS_MAX) throw new Error(`Tasks of queue ${queueId} are in no state: ${open.join(", ")}`);
+      const found = new Set((await tx.any(dependencies.markAwaited(queueId, open))).map((row) => row.id));
+      const rest = open.filter((id) => !found.has(id));
+      const known = new Map((await tx.any(dependencies.outcomes(queueId, rest))).map((row) => [row.id, row.outcome]));
+      if (rest.some((id) => !known.has(id))) return null;
+      ended.push(...rest.filter((id) => known.get(id) !== null).map((id) => ({ id, queueId })));
+      open = rest.filter((id) => known.get(id) === null);
+    }
+  }
+  return ended;
+}
+
+/** What settling did: the queues that got ready tasks, and the tasks that ended with those they depended on. */
+export interface Settled {
+  readonly woken: Set<number>;
+  readonly ended: dependencies.TaskKey[];
+}
+
+/**
+ * Carries the end of tasks on to those that wait for them, down the whole graph, in the transaction that ended them: each
+ * waiting task becomes pending, is cancelled or fails with its last, or first failed, dependency.
+ */
+export async function settle(tx: Db, ended: readonly dependencies.TaskKey[]): Promise<Settled> {
+  const settled: Settled = { woken: new Set(), ended: [] };
+  let frontier = [...ended];
+  while (frontier.length > 0) {
+    const completed = await completedAmong(tx, frontier);
+    const edges = await tx.any(dependencies.settleDependencies(frontier));
+    frontier = [];
+    for (const [queueId, rows] of groupBy(edges, (edge) => edge.queue_id)) {
+      const next = await settleQueue(tx, queueId, rows, completed);
+      if (next.unblocked) settled.woken.add(queueId);
+      frontier.push(...next.ended);
+    }
+    settled.ended.push(...frontier);
+  }
+  return settled;
+}
+
+async function completedAmong(tx: Db, keys: readonly dependencies.TaskKey[]): Promise<Set<string>> {
+  const completed = new Set<string>();
+  for (const [queueId, group] of byQueue(keys))
+    for (const row of await tx.any(
+      dependencies.outcomes(
+        queueId,
+        group.map((key) => key.id),
+      ),
+    ))
+      if (row.outcome === "completed") completed.add(row.id);
+  return completed;
+}
+
+async function settleQueue(
+  tx: Db,
+  queueId: number,
+  edges: readonly { task_id: string; on_id: string }[],
+  completed: ReadonlySet<string>,
+) {
+  const byTask = groupBy(edges, (edge) => edge.task_id);
+  const waiting = await tx.any(dependencies.lockWaiting(queueId, [...byTask.keys()].sort()));
+  const going = [];
+  const ended: dependencies.TaskKey[] = [];
+  for (const policy of ["cancel", "fail"] as const) {
+    const ids = waiting
+      .filter((w) => w.on_failure === policy && byTask.get(w.id)!.some((edge) => !completed.has(edge.on_id)))
+      .map((w) => w.id);
+    if (ids.length === 0) continue;
+    await tx.any(dependencies.endWaiting(queueId, ids, policy === "cancel" ? "cancelled" : "failed"));
+    ended.push(...ids.map((id) => ({ id, queueId })));
+  }
+  const gone = new Set(ended.map((key) => key.id));
+  for (const w of waiting) if (!gone.has(w.id)) going.push(w.id);
+  const unblocked =
+    going.length > 0 &&
+    (
+      await tx.any(
+        dependencies.unblockTasks(
+          queueId,
+          going,
+          going.map((id) => byTask.get(id)!.length),
+        ),
+      )
+    ).length > 0;
+  return { unblocked, ended };
+}
+
+/** Removes tasks for good and settles those that waited for them, as if they had failed. */
+export async function purge(tx: Db, queueId: number, ids: readonly string[], state: State) {
+  const gone = await tx.any(change.purgeTasks(queueId, ids, state));
+  const awaited = gone.filter((row) => row.has_dependents).map((row) => ({ id: row.id, queueId }));
+  return { count: gone.length, settled: await settle(tx, awaited) };
+}
+
+export function byQueue(keys: readonly dependencies.TaskKey[]): Map<number, dependencies.TaskKey[]> {
+  return groupBy(keys, (key) => key.queueId);
+}
+
+export function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
+}
+
+export type { Receipt };

@@ -1,0 +1,124 @@
+/** Rows as api.md shows them. */
+import type { Json, JsonObject } from "../../lib/json.ts";
+import type { State } from "./lifecycle.ts";
+import type { ClaimedRow } from "./queries/claim.ts";
+import type { TaskRow } from "./queries/read.ts";
+import { formatReceipt } from "./receipt.ts";
+
+export interface TaskErrorView {
+  attempt: number;
+  at: string;
+  worker: string | null;
+  message: string;
+  code: string | null;
+  data?: Json;
+}
+
+export interface TaskView {
+  id: string;
+  queue: string;
+  project: string;
+  state: State;
+  name: string | null;
+  payload: JsonObject;
+  priority: number;
+  runAt: string;
+  added: string;
+  updated: string;
+  finished: string | null;
+  attempts: number;
+  maxAttempts: number;
+  errors: TaskErrorView[];
+  result: Json;
+  progress: { percent: number; note: string | null } | null;
+  dedupeKey: string | null;
+  description: string | null;
+  dueAt: string | null;
+  ownerId: string | null;
+  tags: string[];
+  categories: string[];
+  dependsOn: string[];
+  worker: string | null;
+  leaseExpiresAt: string | null;
+  deletedAt: string | null;
+}
+
+export interface ClaimedView {
+  id: string;
+  queue: string;
+  name: string | null;
+  payload: JsonObject;
+  priority: number;
+  attempt: number;
+  maxAttempts: number;
+  receipt: string;
+  leaseExpiresAt: string;
+  added: string;
+  tags: string[];
+  dependsOn: string[];
+}
+
+/** Epoch milliseconds as api.md writes times. */
+export const time = (ms: number): string => new Date(ms).toISOString();
+export const timeOrNull = (ms: number | null): string | null => (ms === null ? null : time(ms));
+
+export function taskView(row: TaskRow): TaskView {
+  const progress = row.progress as { percent: number; note?: string | null } | null;
+  return {
+    id: row.id,
+    queue: row.queue,
+    project: row.project,
+    state: row.state,
+    name: row.name,
+    payload: row.payload as JsonObject,
+    priority: row.priority,
+    runAt: time(row.run_at),
+    added: time(row.added),
+    updated: time(row.updated),
+    finished: timeOrNull(row.finished),
+    attempts: row.attempts,
+    maxAttempts: row.max_attempts,
+    errors: ((row.errors ?? []) as Omit<TaskErrorView, "code">[]).map(errorView),
+    result: row.result as Json,
+    progress: progress && { percent: progress.percent, note: progress.note ?? null },
+    dedupeKey: row.dedupe_key,
+    description: row.description,
+    dueAt: timeOrNull(row.due_at),
+    ownerId: row.owner_id,
+    tags: row.tags ?? [],
+    // No category can exist before the catalogue does.
+    categories: [],
+    dependsOn: row.depends_on ?? [],
+    worker: row.worker,
+    leaseExpiresAt: timeOrNull(row.lease_expires_at),
+    deletedAt: timeOrNull(row.deleted_at),
+  };
+}
+
+function errorView(error: Partial<TaskErrorView>): TaskErrorView {
+  return {
+    attempt: error.attempt!,
+    at: time(Date.parse(error.at!)),
+    worker: error.worker ?? null,
+    message: error.message!,
+    code: error.code ?? null,
+    ...(error.data === undefined ? {} : { data: error.data }),
+  };
+}
+
+export function claimedView(row: ClaimedRow, queue: string): ClaimedView {
+  return {
+    id: row.id,
+    queue,
+    name: row.name,
+    payload: row.payload as JsonObject,
+    priority: row.priority,
+    attempt: row.attempts,
+    maxAttempts: row.max_attempts,
+    receipt: formatReceipt(row.id, row.lease_seq),
+    leaseExpiresAt: time(row.expires_at),
+    added: time(row.added),
+    tags: row.tags ?? [],
+    dependsOn: row.depends_on ?? [],
+  };
+}

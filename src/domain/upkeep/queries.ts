@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { sql } from "../../db/sql.ts";
+
+/** Makes the partition of `task` for a time some weeks from now, if it is not there. Locks `task` for a moment. */
+export const ensurePartition = (weeksAhead: number) => sql.type(z.strictObject({ made: z.string().nullable() }))`
+  select task_partition_ensure(now() + make_interval(days => 7 * ${weeksAhead})) as made`;
+
+/** Rates are kept in stretches of ten seconds. */
+const BUCKET_SECONDS = 10;
+
+/** Folds what was appended into totals and rates; a queue that is gone takes its rows with it. */
+export const foldDeltas = () => sql.type(z.strictObject({ queues: z.number() }))`
+  with taken as (
+    delete from queue_delta d where d.ctid = any(array(select o.ctid from queue_delta o limit 50000 for update skip locked))
+    returning d.*
+  ), live as materialized (
+    select t.* from taken t join queue q on q.id = t.queue_id
+  ), totals as (
+    insert into queue_total as t (queue_id, completed, failed, cancelled)
+    select queue_id, sum(completed), sum(failed), sum(cancelled) from live group by queue_id order by queue_id
+    on conflict (queue_id) do update set completed = t.completed + excluded.completed,
+      failed = t.failed + excluded.failed, cancelled = t.cancelled + excluded.cancelled
+    returning t.queue_id
+  ), rates as (
+    insert into queue_rate as r (queue_id, bucket, enqueued, completed)
+    select queue_id, to_timestamp(floor(extract(epoch from at) / ${BUCKET_SECONDS}) * ${BUCKET_SECONDS}), sum(enqueued),
+           sum(greatest(completed, 0))
+    from live group by 1, 2 having sum(enqueued) + sum(greatest(completed, 0)) > 0 order by 1, 2
+    on conflict (queue_id, bucket) do update set enqueued = r.enqueued + excluded.enqueued, completed = r.completed + excluded.completed
+  )
+  select count(*) as queues from totals`;
+
+/** Forgets rates that no figure uses any more. */
+export const dropOldRates = () => sql.typeAlias("void")`
+  delete from queue_rate where bucket < now() - interval '10 minutes'`;
+
+/**
+ * Finished tasks after a place whose time is over by their queue's policy. Walks in id order, so in the order of creation,
+ * and no further than tasks old enough for any policy. A task whose dedupe key still holds is kept.
+ * Index: task's primary key.
+ */
+export const expiredTasks = (after: string, limit: number) => sql.type(
+  z.strictObject({ id: z.uuid(), queue_id: z.int(), state: z.string(), over: z.boolean() }),
+)`
+  with walked as materialized (
+    select t.id, t.queue_id, t.outcome, t.finished from task t
+    where t.id > ${sql.uuid(after)}
+      and t.id < task_partition_bound(now() - make_interval(secs => (
+        select coalesce(min(least(retention_completed_seconds, retention_failed_seconds)), 0) from queue)))
+    order by t.id limit ${limit}
+  )
+  select w.id, w.queue_id, coalesce(w.outcome::text, '') as state,
+    coalesce(w.outcome is not null
+      and w.finished < now() - make_interval(secs => case when w.outcome = 'failed' then q.retention_failed_seconds
+                                                           else q.retention_completed_seconds end)
+      and not exists (select 1 from task_dedupe d where d.task_id = w.id and d.queue_id = w.queue_id and d.holds_until > now()),
+      false) as over
+  from walked w join queue q on q.id = w.queue_id order by w.id`;
+
+/** Forgets dedupe keys whose task has finished and whose time is over. Index: task's primary key, a probe per key. */
+export const dropOldKeys = (limit: number) => sql.type(z.strictObject({ key: z.string() }))`
+  delete from task_dedupe d using (
+    select o.queue_id, o.key, o.taken from task_dedupe o
+    where (o.holds_until is null or o.holds_until <= now())
+      and not exists (select 1 from task t where t.id = o.task_id and t.queue_id = o.queue_id and t.outcome is null)
+    limit ${limit} for update skip locked) old
+  where d.queue_id = old.queue_id and d.key = old.key and d.taken = old.taken
+  returning d.key`;
+
+/** Drops those partitions of `task` that hold nothing and whose whole stretch is past. Locks `task` for a moment each. */
+export const dropEmptyPartitions = () => sql.type(z.strictObject({ name: z.string(), dropped: z.boolean() }))`
+  select c.relname as name, task_partition_drop_empty(c.relname) as dropped from pg_inherits i join pg_class c on c.oid = i.inhrelid
+  where i.inhparent = 'task'::regclass and c.relname ~ '^task_[0-9]{8}$'
+    and to_timestamp(substr(c.relname, 6), 'YYYYMMDD') < now() - interval '15 days'
+  order by c.relname`;
+
+/** Tasks of queues that are gone, left by an instance that died while it deleted one. */
+export const orphans = (limit: number) => sql.type(
+  z.strictObject({ id: z.uuid(), queue_id: z.int(), state: z.string().nullable() }),
+)`
+  select v.id, v.queue_id, v.state from task_with_state v
+  where not exists (select 1 from queue q where q.id = v.queue_id) limit ${limit}`;

@@ -1,0 +1,25 @@
+import type { Database, Db } from "../db/pool.ts";
+import type { Logger } from "../lib/log.ts";
+import type { NewId } from "../lib/uuid7.ts";
+import type { Directory } from "./directory.ts";
+import type { TaskWaiters } from "./task-waiters.ts";
+import type { Wakeups } from "./wakeups.ts";
+import type { WorkerLedger } from "./worker-ledger.ts";
+
+/** The parts that the engine's operations share. */
+export interface EngineContext {
+  /** Hot statements: planner settings for index access. */
+  readonly hot: Database;
+  /** Everything else, planned freely. */
+  readonly cold: Database;
+  readonly directory: Directory;
+  readonly wakeups: Wakeups;
+  readonly waiters: TaskWaiters;
+  readonly workers: WorkerLedger;
+  readonly newId: NewId;
+  readonly log: Logger;
+}
+
+/** Things to do once a change has committed: waking those who wait, mostly. */
+export type After = (effect: () => void) => void;
+export type { Db };

@@ -1,0 +1,104 @@
+import { isUnavailable, isUnstorable } from "../db/failure.ts";
+import type { Database } from "../db/pool.ts";
+import { databaseNow } from "../domain/admin/queries.ts";
+import { InvalidParams, Refusal } from "../domain/refusals.ts";
+import type { Logger } from "../lib/log.ts";
+import { idGenerator } from "../lib/uuid7.ts";
+import { admin } from "./admin.ts";
+import { ClaimDispatcher } from "./claim-dispatcher.ts";
+import { claiming } from "./claims.ts";
+import type { EngineContext } from "./context.ts";
+import { Directory } from "./directory.ts";
+import type { Engine } from "./engine.ts";
+import { enqueue } from "./enqueue.ts";
+import { finishing } from "./finish.ts";
+import { queues } from "./queues.ts";
+import { TaskWaiters } from "./task-waiters.ts";
+import { singleTasks } from "./tasks.ts";
+import { Wakeups } from "./wakeups.ts";
+import { WorkerLedger } from "./worker-ledger.ts";
+import { workers } from "./workers.ts";
+
+export interface EngineOptions {
+  readonly hot: Database;
+  readonly cold: Database;
+  readonly log: Logger;
+  readonly version: string;
+  /** Make a queue at its first task. */
+  readonly createQueues: boolean;
+  /** Claims that may wait at a time; more are refused as overloaded. */
+  readonly waitersMax: number;
+  /** Calls that may wait for a database connection; more are refused as overloaded. */
+  readonly gatherMax: number;
+  /** Whether wake-ups from other instances arrive. */
+  readonly listening: () => boolean;
+}
+
+export interface RunningEngine {
+  readonly engine: Engine;
+  readonly context: EngineContext;
+  close(): Promise<void>;
+}
+
+/** Puts the engine together on open pools. */
+export async function createEngine(options: EngineOptions): Promise<RunningEngine> {
+  const { hot, cold, log } = options;
+  const now = await databaseClock(cold);
+  const context: EngineContext = {
+    hot,
+    cold,
+    log,
+    directory: new Directory(hot, options.createQueues),
+    wakeups: new Wakeups(),
+    waiters: new TaskWaiters(hot, log),
+    workers: new WorkerLedger(cold, log),
+    newId: idGenerator(now),
+  };
+  const dispatcher = new ClaimDispatcher();
+  const operations: Engine = {
+    enqueue: (params, call) => enqueue(context, params, call),
+    claim: claiming(context, dispatcher, options.waitersMax),
+    ...finishing(context),
+    ...singleTasks(context),
+    ...queues(context),
+    ...workers(context),
+    ...admin(context, { version: options.version, dispatcher, listening: options.listening }),
+  };
+  return {
+    engine: guarded(operations, options),
+    context,
+    async close() {
+      dispatcher.close();
+      context.waiters.close();
+      context.wakeups.close();
+      await context.workers.flush();
+    },
+  };
+}
+
+/** Ids carry the database's time; between looks it runs on by this process's monotonic timer. */
+async function databaseClock(database: Database): Promise<() => number> {
+  const before = performance.now();
+  const { now } = await database.run((db) => db.one(databaseNow()));
+  const at = (before + performance.now()) / 2;
+  return () => now + (performance.now() - at);
+}
+
+/** Refuses what cannot be done now in the words of the closed set, whichever operation meets it. */
+function guarded(operations: Engine, { hot, gatherMax }: EngineOptions): Engine {
+  const wrap =
+    <A extends unknown[], T>(operation: (...args: A) => Promise<T>) =>
+    async (...args: A): Promise<T> => {
+      if (hot.waiting() >= gatherMax) throw new Refusal("overloaded", { retryAfterSeconds: 1 });
+      try {
+        return await operation(...args);
+      } catch (error) {
+        if (isUnavailable(error)) throw new Refusal("unavailable", { retryAfterSeconds: 1 });
+        if (isUnstorable(error))
+          throw new InvalidParams([{ path: "", message: "holds a value that cannot be stored" }]);
+        throw error;
+      }
+    };
+  const entries = Object.entries(operations).map(([name, operation]) => [name, wrap(operation as never)]);
+  return Object.fromEntries(entries) as unknown as Engine;
+}

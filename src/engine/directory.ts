@@ -1,0 +1,96 @@
+import type { Database } from "../db/pool.ts";
+import { projectByName } from "../domain/project/queries.ts";
+import { insertQueue, type QueueRow, queueById, queueByName } from "../domain/queue/queries.ts";
+import { Refusal } from "../domain/refusals.ts";
+
+/** How long a queue's policy may be remembered. Numbers never change; only the payload limit is used from here. */
+const REMEMBERED_MS = 1_000;
+
+interface Remembered {
+  readonly row: QueueRow;
+  readonly until: number;
+}
+
+/**
+ * Finds projects and queues by name, remembering them for a moment. What must not be stale (paused, lease, attempts) is
+ * read by the statements themselves.
+ */
+export class Directory {
+  readonly #db: Database;
+  readonly #createQueues: boolean;
+  readonly #projects = new Map<string, number>();
+  readonly #byName = new Map<string, Remembered>();
+  readonly #byId = new Map<number, Remembered>();
+
+  constructor(db: Database, createQueues: boolean) {
+    this.#db = db;
+    this.#createQueues = createQueues;
+  }
+
+  /** A project's number; refused as not_found when there is none. */
+  async project(name: string): Promise<number> {
+    const known = this.#projects.get(name);
+    if (known !== undefined) return known;
+    const row = await this.#db.run((db) => db.maybeOne(projectByName(name)));
+    if (!row) throw new Refusal("not_found", { noun: "project", id: name });
+    this.#projects.set(name, row.id);
+    return row.id;
+  }
+
+  /** A queue by name, or null. Remembered for a second, so its policy may be that old. */
+  async find(projectId: number, name: string): Promise<QueueRow | null> {
+    const known = this.#byName.get(`${projectId}/${name}`);
+    if (known && known.until > performance.now()) return known.row;
+    const row = await this.#db.run((db) => db.maybeOne(queueByName(projectId, name)));
+    if (row) this.#remember(row);
+    else this.forget(projectId, name);
+    return row;
+  }
+
+  /** A queue by name; refused as not_found when there is none. */
+  async queue(projectId: number, name: string): Promise<QueueRow> {
+    const row = await this.find(projectId, name);
+    if (!row) throw new Refusal("not_found", { noun: "queue", id: name });
+    return row;
+  }
+
+  /** A queue by name for a new task: created if it is new, unless the service is told not to. */
+  async queueForTask(projectId: number, name: string): Promise<QueueRow> {
+    const row = await this.find(projectId, name);
+    if (row) return row;
+    if (!this.#createQueues) throw new Refusal("not_found", { noun: "queue", id: name });
+    await this.#db.run((db) => db.maybeOne(insertQueue(projectId, name)));
+    return await this.queue(projectId, name);
+  }
+
+  /** The queue a task's id names, if it belongs to the project. */
+  async queueOfTask(projectId: number, queueId: number): Promise<QueueRow | null> {
+    const known = this.#byId.get(queueId);
+    const row =
+      known && known.until > performance.now()
+        ? known.row
+        : await this.#db.run((db) => db.maybeOne(queueById(queueId)));
+    if (!row) return null;
+    if (row !== known?.row) this.#remember(row);
+    return row.project_id === projectId ? row : null;
+  }
+
+  /** What is remembered of a queue by its number, however old: enough for its name. */
+  known(queueId: number): QueueRow | null {
+    return this.#byId.get(queueId)?.row ?? null;
+  }
+
+  /** Forgets what is known of a queue that this instance changed. */
+  forget(projectId: number, name: string): void {
+    const key = `${projectId}/${name}`;
+    const known = this.#byName.get(key);
+    if (known) this.#byId.delete(known.row.id);
+    this.#byName.delete(key);
+  }
+
+  #remember(row: QueueRow): void {
+    const remembered = { row, until: performance.now() + REMEMBERED_MS };
+    this.#byName.set(`${row.project_id}/${row.name}`, remembered);
+    this.#byId.set(row.id, remembered);
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * What the service can do, free of any transport: the RPC methods, and whatever speaks to callers later, call this.
+ * Parameters have been checked for shape; every answer is as api.md says. Throws Refusal and InvalidParams.
+ */
+
+import type { QueuePolicy } from "../domain/queue/queries.ts";
+import type { QueueView, StatsView } from "../domain/queue/views.ts";
+import type { RefusalType } from "../domain/refusals.ts";
+import type { State } from "../domain/task/lifecycle.ts";
+import type { TaskFilter } from "../domain/task/queries/read.ts";
+import type { ClaimedView, TaskView } from "../domain/task/views.ts";
+import type { WorkerView } from "../domain/worker/worker.ts";
+
+/** What a call brings besides its parameters. */
+export interface Call {
+  /** Aborted when the caller has hung up, or the service is stopping; a waiting claim then takes nothing. */
+  readonly signal: AbortSignal;
+  /** The project the call acts in when its parameters name none. */
+  readonly project: string;
+}
+
+export interface InProject {
+  readonly project?: string | undefined;
+}
+export interface Repeatable extends InProject {
+  readonly requestId?: string | undefined;
+}
+
+/** A call that may carry a requestId, with the method it was made as: the same id under another method is refused. */
+export interface EnqueueParams extends Repeatable {
+  readonly method: string;
+  readonly tasks: readonly NewTask[];
+}
+
+export interface NewTask {
+  readonly queue: string;
+  readonly name?: string | undefined;
+  readonly payload?: object | undefined;
+  readonly priority?: number | undefined;
+  readonly runAt?: string | undefined;
+  readonly delaySeconds?: number | undefined;
+  readonly maxAttempts?: number | undefined;
+  readonly dedupeKey?: string | undefined;
+  readonly dedupeSeconds?: number | undefined;
+  readonly dependsOn?: readonly string[] | undefined;
+  readonly onDependencyFailure?: "cancel" | "fail" | "run" | undefined;
+  readonly description?: string | undefined;
+  readonly dueAt?: string | undefined;
+  readonly ownerId?: string | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly categories?: readonly string[] | undefined;
+}
+
+export interface ClaimParams extends Repeatable {
+  readonly queues: readonly string[];
+  readonly names?: readonly string[] | undefined;
+  readonly limit: number;
+  readonly waitSeconds: number;
+  readonly leaseSeconds?: number | undefined;
+  readonly worker?: string | undefined;
+}
+
+export interface Completion {
+  readonly receipt: string;
+  readonly result?: unknown;
+}
+export interface Failure {
+  readonly receipt: string;
+  readonly error: { readonly message: string; readonly code?: string | null | undefined; readonly data?: unknown };
+  readonly retry: boolean;
+  readonly delaySeconds?: number | undefined;
+}
+
+export interface ItemError {
+  readonly code: number;
+  readonly message: string;
+  readonly data: { readonly type: RefusalType; readonly [key: string]: unknown };
+}
+export type Item<T> = ({ readonly ok: true } & T) | { readonly ok: false; readonly error: ItemError };
+
+export interface Completed {
+  readonly id: string;
+  readonly state: State;
+}
+export interface Failed extends Completed {
+  readonly runAt: string | null;
+}
+
+export interface FilterParams extends InProject, Omit<TaskFilter, "queueId"> {
+  readonly queue?: string | undefined;
+}
+export interface ListParams extends FilterParams {
+  readonly sort: "added" | "-added" | "finished" | "-finished" | "dueAt" | "priority";
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface OfTask extends Repeatable {
+  readonly id: string;
+}
+export interface UpdateParams extends OfTask {
+  readonly name?: string | null | undefined;
+  readonly payload?: object | undefined;
+  readonly priority?: number | undefined;
+  readonly runAt?: string | undefined;
+  readonly maxAttempts?: number | undefined;
+  readonly description?: string | null | undefined;
+  readonly dueAt?: string | null | undefined;
+  readonly ownerId?: string | null | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly categories?: readonly string[] | undefined;
+}
+
+export interface OfQueue extends Repeatable {
+  readonly name: string;
+}
+export interface Page extends InProject {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface Health {
+  readonly ok: boolean;
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  readonly database: {
+    readonly reachable: boolean;
+    readonly version: string | null;
+    readonly migration: string | null;
+    readonly oldestSnapshotSeconds: number | null;
+    readonly endangering: { setting: string; value: string; why: string }[];
+  };
+  readonly listening: boolean;
+  readonly waitingClaims: number;
+}
+
+export interface Engine {
+  enqueue(params: EnqueueParams, call: Call): Promise<{ id: string; state: State; duplicate: boolean }[]>;
+  claim(params: ClaimParams, call: Call): Promise<ClaimedView[]>;
+  complete(params: Completion & Repeatable, call: Call): Promise<Completed>;
+  completeMany(params: Repeatable & { readonly items: readonly Completion[] }, call: Call): Promise<Item<Completed>[]>;
+  fail(params: Failure & Repeatable, call: Call): Promise<Failed>;
+  failMany(params: Repeatable & { readonly items: readonly Failure[] }, call: Call): Promise<Item<Failed>[]>;
+  release(
+    params: Repeatable & { readonly receipt: string; readonly delaySeconds: number },
+    call: Call,
+  ): Promise<{ id: string; state: State; runAt: string }>;
+  extend(
+    params: Repeatable & { readonly receipts: readonly string[]; readonly leaseSeconds?: number | undefined },
+    call: Call,
+  ): Promise<Item<{ id: string; leaseExpiresAt: string }>[]>;
+  progress(
+    params: Repeatable & { readonly receipt: string; readonly percent: number; readonly note?: string | undefined },
+    call: Call,
+  ): Promise<{ id: string }>;
+
+  getTask(params: InProject & { readonly id: string }, call: Call): Promise<TaskView>;
+  listTasks(params: ListParams, call: Call): Promise<{ tasks: TaskView[]; nextCursor: string | null }>;
+  countTasks(params: FilterParams, call: Call): Promise<{ count: number; exact: boolean }>;
+  updateTask(params: UpdateParams, call: Call): Promise<TaskView>;
+  cancelTask(params: OfTask & { readonly reason?: string | undefined }, call: Call): Promise<Completed>;
+  retryTask(params: OfTask & { readonly delaySeconds: number }, call: Call): Promise<Completed>;
+  deleteTask(params: OfTask, call: Call): Promise<{ id: string; deletedAt: string | null }>;
+  restoreTask(params: OfTask, call: Call): Promise<{ id: string; deletedAt: string | null }>;
+  waitForTask(
+    params: InProject & { readonly id: string; readonly waitSeconds: number },
+    call: Call,
+  ): Promise<{ task: TaskView; done: boolean }>;
+
+  createQueue(params: OfQueue & QueuePolicy, call: Call): Promise<QueueView>;
+  updateQueue(params: OfQueue & QueuePolicy, call: Call): Promise<QueueView>;
+  getQueue(params: InProject & { readonly name: string }, call: Call): Promise<QueueView>;
+  listQueues(params: Page, call: Call): Promise<{ queues: QueueView[]; nextCursor: string | null }>;
+  deleteQueue(params: OfQueue & { readonly force: boolean }, call: Call): Promise<{ name: string }>;
+  setPaused(params: OfQueue & { readonly paused: boolean }, call: Call): Promise<QueueView>;
+  purgeQueue(params: OfQueue & { readonly states: readonly State[] }, call: Call): Promise<{ purged: number }>;
+  redriveQueue(
+    params: OfQueue & {
+      readonly state: State;
+      readonly names?: readonly string[] | undefined;
+      readonly limit?: number | undefined;
+      readonly ratePerSecond?: number | undefined;
+    },
+    call: Call,
+  ): Promise<{ moved: number }>;
+  queueStats(
+    params: InProject & { readonly name?: string | undefined },
+    call: Call,
+  ): Promise<StatsView | { queues: StatsView[] }>;
+
+  listWorkers(params: Page, call: Call): Promise<{ workers: WorkerView[]; nextCursor: string | null }>;
+  getWorker(params: InProject & { readonly id: string }, call: Call): Promise<WorkerView>;
+
+  health(call: Call): Promise<Health>;
+  verify(call: Call): Promise<{ ok: boolean; violations: { rule: string; count: number; examples: string[] }[] }>;
+}

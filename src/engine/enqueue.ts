@@ -1,0 +1,179 @@
+import { violatedConstraint } from "../db/failure.ts";
+import type { Db } from "../db/pool.ts";
+import type { QueueRow } from "../domain/queue/queries.ts";
+import { Refusal } from "../domain/refusals.ts";
+import { addDependencies } from "../domain/task/queries/dependencies.ts";
+import type { TaskRow } from "../domain/task/queries/enqueue.ts";
+import {
+  type Added,
+  addTasks,
+  groupBy,
+  markAwaited,
+  QueueGone,
+  settle,
+  statesOf,
+  type TaskKey,
+} from "../domain/task/repository.ts";
+import { queueOf } from "../lib/uuid7.ts";
+import type { After, EngineContext } from "./context.ts";
+import type { Call, EnqueueParams, NewTask } from "./engine.ts";
+import { repeatable } from "./repeatable.ts";
+
+const DEFAULT_PRIORITY = 5;
+/** A queue deleted while tasks are added to it is made anew; more often than this it is somebody's loop. */
+const TRIES = 3;
+
+interface Placed {
+  readonly queue: QueueRow;
+  readonly task: NewTask;
+  readonly payload: string;
+}
+
+/** Adds tasks, all or none. Answers them in order. */
+export async function enqueue(context: EngineContext, params: EnqueueParams, call: Call): Promise<Added[]> {
+  const { method, ...rest } = params;
+  const projectId = await context.directory.project(params.project ?? call.project);
+  params.tasks.forEach(refuseCategories);
+  for (let tries = 1; ; tries++) {
+    const placed = await place(context, projectId, params.tasks);
+    const key = { projectId, requestId: params.requestId, method, params: rest };
+    try {
+      return await repeatable(context.hot, key, (db, after) => add(context, projectId, db, placed, after));
+    } catch (error) {
+      const again = error instanceof QueueGone || violatedConstraint(error)?.endsWith("_pkey");
+      if (!again || tries === TRIES) throw error;
+      for (const { queue } of placed) context.directory.forget(projectId, queue.name);
+    }
+  }
+}
+
+/** There are no categories before the catalogue: any name is an unknown one. */
+function refuseCategories(task: { readonly categories?: readonly string[] | undefined }): void {
+  const unknown = task.categories?.[0];
+  if (unknown !== undefined) throw new Refusal("not_found", { noun: "category", id: unknown });
+}
+
+async function place(context: EngineContext, projectId: number, tasks: readonly NewTask[]): Promise<Placed[]> {
+  const placed: Placed[] = [];
+  for (const task of tasks) {
+    const queue = await context.directory.queueForTask(projectId, task.queue);
+    placed.push({ queue, task, payload: payloadText(task.payload ?? {}, queue.max_payload_bytes) });
+  }
+  return placed;
+}
+
+/** A payload as JSON text; refused when it is larger, in bytes of UTF-8, than its queue allows. */
+export function payloadText(payload: object, limitBytes: number): string {
+  const text = JSON.stringify(payload);
+  if (text.length > limitBytes || (text.length * 3 > limitBytes && Buffer.byteLength(text) > limitBytes))
+    throw new Refusal("payload_too_large", { limitBytes });
+  return text;
+}
+
+async function add(
+  context: EngineContext,
+  projectId: number,
+  db: Db,
+  placed: readonly Placed[],
+  after: After,
+): Promise<Added[]> {
+  const groups = groupBy([...placed.entries()], ([, { queue }]) => queue.id);
+  const answers = new Array<Added>(placed.length);
+  const addAll = async (on: Db) => {
+    for (const [queueId, group] of groups) {
+      const added = await addToQueue(
+        context,
+        projectId,
+        on,
+        queueId,
+        group.map(([, one]) => one),
+        after,
+      );
+      group.forEach(([at], index) => {
+        answers[at] = added[index]!;
+      });
+    }
+  };
+  // One statement is atomic by itself; more of them need a transaction to be all or nothing.
+  if (groups.size > 1 || placed.some(({ task }) => task.dependsOn?.length)) await db.transaction(addAll);
+  else await addAll(db);
+  return answers;
+}
+
+async function addToQueue(
+  context: EngineContext,
+  projectId: number,
+  db: Db,
+  queueId: number,
+  placed: readonly Placed[],
+  after: After,
+): Promise<Added[]> {
+  const rows = placed.map(({ task, payload }) => taskRow(context.newId(queueId), task, payload));
+  const ended = await awaitOthers(context, projectId, db, placed);
+  const added = await addTasks(db, queueId, rows);
+  after(() => context.wakeups.wake(queueId));
+  if (!placed.some(({ task }) => task.dependsOn?.length)) return added;
+  for (const [at, { task }] of placed.entries()) {
+    const { id, duplicate } = added[at]!;
+    if (task.dependsOn?.length && !duplicate) await db.query(addDependencies({ id, queueId }, keysOf(task.dependsOn)));
+  }
+  const settled = await settle(db, ended);
+  after(() => {
+    for (const queue of settled.woken) context.wakeups.wake(queue);
+    for (const { id } of settled.ended) context.waiters.ended(id);
+  });
+  const states = await statesOf(
+    db,
+    queueId,
+    added.map(({ id }) => id),
+  );
+  return added.map((one) => ({ ...one, state: states.get(one.id)?.state ?? one.state }));
+}
+
+/** Marks what the new tasks depend on; answers what has ended already. An unknown dependency is refused. */
+async function awaitOthers(
+  context: EngineContext,
+  projectId: number,
+  db: Db,
+  placed: readonly Placed[],
+): Promise<TaskKey[]> {
+  const on = [...new Set(placed.flatMap(({ task }) => task.dependsOn ?? []))].sort();
+  if (on.length === 0) return [];
+  for (const id of on)
+    if (!(await context.directory.queueOfTask(projectId, queueOf(id))))
+      throw new Refusal("not_found", { noun: "task", id });
+  const ended = await markAwaited(db, keysOf(on));
+  if (ended) return ended;
+  for (const [queueId, keys] of groupBy(keysOf(on), (key) => key.queueId)) {
+    const known = await statesOf(
+      db,
+      queueId,
+      keys.map((key) => key.id),
+    );
+    const unknown = keys.find((key) => !known.has(key.id));
+    if (unknown) throw new Refusal("not_found", { noun: "task", id: unknown.id });
+  }
+  throw new QueueGone();
+}
+
+const keysOf = (ids: readonly string[]): TaskKey[] => [...new Set(ids)].map((id) => ({ id, queueId: queueOf(id) }));
+
+function taskRow(id: string, task: NewTask, payload: string): TaskRow {
+  return {
+    id,
+    payload,
+    name: task.name ?? null,
+    priority: task.priority ?? DEFAULT_PRIORITY,
+    runAt: task.runAt ?? null,
+    delaySeconds: task.delaySeconds ?? 0,
+    maxAttempts: task.maxAttempts ?? null,
+    dueAt: task.dueAt ?? null,
+    ownerId: task.ownerId ?? null,
+    dedupeKey: task.dedupeKey ?? null,
+    dedupeSeconds: task.dedupeSeconds ?? null,
+    description: task.description ?? null,
+    tags: task.tags?.length ? [...new Set(task.tags)] : null,
+    dependsOn: task.dependsOn?.length ? [...new Set(task.dependsOn)] : null,
+    onDependencyFailure: task.onDependencyFailure ?? "cancel",
+  };
+}

@@ -1,0 +1,197 @@
+import type { Db } from "../db/pool.ts";
+import type { QueueRow } from "../domain/queue/queries.ts";
+import { InvalidParams, REFUSALS, Refusal } from "../domain/refusals.ts";
+import { parseReceipt, type Receipt } from "../domain/task/receipt.ts";
+import { groupBy, settle, statesOf } from "../domain/task/repository.ts";
+import { queueOf } from "../lib/uuid7.ts";
+import type { After, EngineContext } from "./context.ts";
+import type { Call, Completion, Failure, Item, Repeatable } from "./engine.ts";
+import { complete, type Done, extend, fail, type Move, progress, release } from "./moves.ts";
+import { repeatable } from "./repeatable.ts";
+
+/** What one receipt came to: an answer, or a refusal that only its caller gets. */
+export type Outcome<T> = { readonly answer: T } | { readonly refusal: Refusal };
+
+/** Carries out a move for receipts of any queues of the caller's project, each on its own. Answers in their order. */
+async function moveAll<I extends object, T>(
+  context: EngineContext,
+  call: { readonly project: string; readonly method: string; readonly params: Repeatable },
+  items: readonly (I & Receipt)[],
+  move: Move<I, T>,
+): Promise<Outcome<T>[]> {
+  const projectId = await context.directory.project(call.params.project ?? call.project);
+  const outcomes = new Array<Outcome<T>>(items.length);
+  const foreign = (id: string): Outcome<T> => ({ refusal: new Refusal("not_found", { noun: "task", id }) });
+  const key = { projectId, requestId: call.params.requestId, method: call.method, params: call.params };
+  const plain = await repeatable(context.hot, key, async (db, after) => {
+    for (const [queueId, group] of groupBy([...items.entries()], ([, { id }]) => queueOf(id))) {
+      const queue = await context.directory.queueOfTask(projectId, queueId);
+      const of = { context, db, after, queue, move };
+      const found = queue
+        ? await moveInQueue(
+            { ...of, queue },
+            group.map(([, item]) => item),
+          )
+        : null;
+      for (const [index, [at, { id }]] of group.entries()) outcomes[at] = found ? found[index]! : foreign(id);
+    }
+    return outcomes.map(toPlain);
+  });
+  return plain.map((one) => fromPlain<T>(one));
+}
+
+/** One queue's part of a move, and what it runs with. */
+interface InQueue<I, T> {
+  readonly context: EngineContext;
+  readonly db: Db;
+  readonly after: After;
+  readonly queue: QueueRow;
+  readonly move: Move<I, T>;
+}
+
+async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt)[]): Promise<Outcome<T>[]> {
+  // The same receipt twice in one call: the first is carried out, the others are told what a later call would be told.
+  const first = new Map<string, I & Receipt>();
+  for (const item of items)
+    if (!first.has(`${item.id} ${item.leaseSeq}`)) first.set(`${item.id} ${item.leaseSeq}`, item);
+  const outcomes = new Map<I & Receipt, Outcome<T>>();
+  const carryOut = async (db: Db, some: readonly (I & Receipt)[], settling: boolean) => {
+    const done = await of.move.statement(db, of.queue.id, some, settling);
+    for (const item of some) {
+      const one = done.get(item.id);
+      if (one) outcomes.set(item, one);
+    }
+    of.after(() => tellOthers(of, done));
+    return done;
+  };
+  await carryOut(of.db, [...first.values()], false);
+  const open = items.filter((item) => !outcomes.has(item));
+  if (open.length > 0) await decideOpen(of, open, outcomes, carryOut);
+  return items.map((item) => outcomes.get(item)!);
+}
+
+/** Once a move has committed: the worker's figures, and those who wait for the tasks' ends or for ready tasks. */
+function tellOthers<I, T>({ context, queue, move }: InQueue<I, T>, done: ReadonlyMap<string, Done<T>>): void {
+  for (const [id, { answer, worker }] of done) {
+    if (worker !== null && move.counts) context.workers.note(queue.project_id, worker, { [move.counts]: 1 });
+    if (move.ends(answer)) context.waiters.ended(id);
+  }
+  if (move.frees && done.size > 0) context.wakeups.wake(queue.id);
+}
+
+/**
+ * Decides about receipts that the first statement did not find current: ends that others wait for are carried out in a
+ * transaction that settles them; the rest are told what became of their task.
+ */
+async function decideOpen<I, T>(
+  of: InQueue<I, T>,
+  open: readonly (I & Receipt)[],
+  outcomes: Map<I & Receipt, Outcome<T>>,
+  carryOut: (db: Db, some: readonly (I & Receipt)[], settling: boolean) => Promise<Map<string, Done<T>>>,
+): Promise<void> {
+  const { context, db, queue, move } = of;
+  let states = await statesOf(
+    db,
+    queue.id,
+    open.map((item) => item.id),
+  );
+  const isCurrent = (item: Receipt) => states.get(item.id)?.leaseSeq === item.leaseSeq;
+  const awaited = open.filter((item) => isCurrent(item) && states.get(item.id)?.state === "claimed");
+  if (awaited.length > 0) {
+    await db.transaction(async (tx) => {
+      const done = await carryOut(tx, awaited, true);
+      const ended = [...done].filter(([, { answer }]) => move.ends(answer)).map(([id]) => ({ id, queueId: queue.id }));
+      const settled = await settle(tx, ended);
+      of.after(() => {
+        for (const woken of settled.woken) context.wakeups.wake(woken);
+        for (const { id } of settled.ended) context.waiters.ended(id);
+      });
+    });
+    states = await statesOf(
+      db,
+      queue.id,
+      open.map((item) => item.id),
+    );
+  }
+  for (const item of open) {
+    if (outcomes.has(item)) continue;
+    const found = states.get(item.id);
+    const again = found ? (move.stale?.(found.state, isCurrent(item), item.id) ?? null) : null;
+    if (again) outcomes.set(item, { answer: again });
+    else if (found) outcomes.set(item, { refusal: new Refusal("lease_lost", { state: found.state }) });
+    else outcomes.set(item, { refusal: new Refusal("not_found", { noun: "task", id: item.id }) });
+  }
+}
+
+// A recorded answer is JSON: refusals are written as their type and data and made again from them.
+type Plain = { answer: unknown } | { type: keyof typeof REFUSALS; data: Refusal["data"] };
+const toPlain = <T>(outcome: Outcome<T>): Plain =>
+  "answer" in outcome ? { answer: outcome.answer } : { type: outcome.refusal.type, data: outcome.refusal.data };
+const fromPlain = <T>(plain: Plain): Outcome<T> =>
+  "type" in plain ? { refusal: new Refusal(plain.type, plain.data) } : { answer: plain.answer as T };
+
+function receiptOf(text: string, path: string): Receipt {
+  const receipt = parseReceipt(text);
+  if (!receipt) throw new InvalidParams([{ path, message: "must be a receipt as task.claim gave it" }]);
+  return receipt;
+}
+
+function only<T>(outcomes: readonly Outcome<T>[]): T {
+  const outcome = outcomes[0]!;
+  if ("refusal" in outcome) throw outcome.refusal;
+  return outcome.answer;
+}
+
+function toItem<T extends object>(outcome: Outcome<T>): Item<T> {
+  if ("answer" in outcome) return { ok: true, ...outcome.answer };
+  const { type, data } = outcome.refusal;
+  return { ok: false, error: { ...REFUSALS[type], data: { type, ...data } } };
+}
+
+/** The finishing half of the engine. */
+export function finishing(context: EngineContext) {
+  const run = <I extends object, T>(
+    method: string,
+    params: Repeatable,
+    call: Call,
+    items: readonly (I & Receipt)[],
+    move: Move<I, T>,
+  ) => moveAll(context, { project: call.project, method, params }, items, move);
+  const completion = ({ receipt, result }: Completion, path: string) => ({ ...receiptOf(receipt, path), result });
+  const failure = ({ receipt, ...rest }: Failure, path: string) => ({ ...receiptOf(receipt, path), ...rest });
+  return {
+    complete: async (params: Completion & Repeatable, call: Call) =>
+      only(await run("task.complete", params, call, [completion(params, "receipt")], complete)),
+    completeMany: async (params: Repeatable & { readonly items: readonly Completion[] }, call: Call) => {
+      const items = params.items.map((item, at) => completion(item, `items[${at}].receipt`));
+      return (await run("task.completeMany", params, call, items, complete)).map(toItem);
+    },
+    fail: async (params: Failure & Repeatable, call: Call) =>
+      only(await run("task.fail", params, call, [failure(params, "receipt")], fail)),
+    failMany: async (params: Repeatable & { readonly items: readonly Failure[] }, call: Call) => {
+      const items = params.items.map((item, at) => failure(item, `items[${at}].receipt`));
+      return (await run("task.failMany", params, call, items, fail)).map(toItem);
+    },
+    release: async (params: Repeatable & { readonly receipt: string; readonly delaySeconds: number }, call: Call) => {
+      const item = { ...receiptOf(params.receipt, "receipt"), delaySeconds: params.delaySeconds };
+      return only(await run("task.release", params, call, [item], release));
+    },
+    extend: async (
+      params: Repeatable & { readonly receipts: readonly string[]; readonly leaseSeconds?: number | undefined },
+      call: Call,
+    ) => {
+      const items = params.receipts.map((receipt, at) => receiptOf(receipt, `receipts[${at}]`));
+      return (await run("task.extend", params, call, items, extend(params.leaseSeconds))).map(toItem);
+    },
+    progress: async (
+      params: Repeatable & { readonly receipt: string; readonly percent: number; readonly note?: string | undefined },
+      call: Call,
+    ) => {
+      const item = {
+        ...receiptOf(params.receipt, "receipt"),
+        progress: { percent: params.percent, note: params.note ?? null },
+      };
+      return only(await run("task.progress", params, call, [item], progress));
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import type { Db } from "../db/pool.ts";
+import type { State } from "../domain/task/lifecycle.ts";
+import { completeTasks, extendLeases, failTasks, noteProgress, releaseTasks } from "../domain/task/queries/finish.ts";
+import type { Receipt } from "../domain/task/receipt.ts";
+import { time } from "../domain/task/views.ts";
+import type { Completed, Failed, Failure } from "./engine.ts";
+
+/** What a move did to one task: the caller's answer, and whose lease it was. */
+export interface Done<T> {
+  readonly answer: T;
+  readonly worker: string | null;
+}
+
+/** Runs a statement on receipts of one queue; answers by task id, leaving out those whose receipt is not current. */
+export type Statement<I, T> = (
+  db: Db,
+  queueId: number,
+  items: readonly (I & Receipt)[],
+  settling: boolean,
+) => Promise<Map<string, Done<T>>>;
+
+export interface Move<I, T> {
+  readonly statement: Statement<I, T>;
+  /** What to answer for a receipt that is not current, if not that the lease is lost. */
+  readonly stale?: (state: State, current: boolean, id: string) => T | null;
+  /** What the worker's figures count, if anything. */
+  readonly counts?: "completed" | "failed";
+  /** Whether it makes tasks ready, so that waiting claims should look. */
+  readonly frees?: boolean;
+  /** Whether an answer means that the task has ended. */
+  readonly ends: (answer: T) => boolean;
+}
+
+export const complete: Move<{ readonly result?: unknown }, Completed> = {
+  async statement(db, queueId, items, settling) {
+    const rows = await db.any(completeTasks(queueId, items, settling));
+    return new Map(rows.map(({ id, worker }) => [id, { worker, answer: { id, state: "completed" } }]));
+  },
+  counts: "completed",
+  // The call that completed the task, come again: its answer was lost on the way.
+  stale: (state, current, id) => (state === "completed" && current ? { id, state } : null),
+  ends: () => true,
+};
+
+export const fail: Move<Omit<Failure, "receipt">, Failed> = {
+  async statement(db, queueId, items, settling) {
+    const rows = await db.any(
+      failTasks(
+        queueId,
+        items.map((item) => ({
+          id: item.id,
+          leaseSeq: item.leaseSeq,
+          error: { message: item.error.message, code: item.error.code ?? null, data: item.error.data },
+          retry: item.retry,
+          delaySeconds: item.delaySeconds ?? null,
+          luck: Math.random(),
+        })),
+        settling,
+      ),
+    );
+    return new Map(
+      rows.map(({ id, worker, dead, run_at }) => [
+        id,
+        { worker, answer: dead ? { id, state: "failed", runAt: null } : { id, state: "pending", runAt: time(run_at) } },
+      ]),
+    );
+  },
+  counts: "failed",
+  frees: true,
+  ends: ({ state }) => state === "failed",
+};
+
+export const release: Move<{ readonly delaySeconds: number }, { id: string; state: State; runAt: string }> = {
+  async statement(db, queueId, items) {
+    const rows = await db.any(releaseTasks(queueId, items));
+    return new Map(
+      rows.map(({ id, run_at }) => [id, { worker: null, answer: { id, state: "pending", runAt: time(run_at) } }]),
+    );
+  },
+  frees: true,
+  ends: () => false,
+};
+
+export const extend = (leaseSeconds: number | undefined): Move<object, { id: string; leaseExpiresAt: string }> => ({
+  async statement(db, queueId, items) {
+    const rows = await db.any(extendLeases(queueId, items, leaseSeconds ?? null));
+    return new Map(
+      rows.map(({ id, expires_at }) => [id, { worker: null, answer: { id, leaseExpiresAt: time(expires_at) } }]),
+    );
+  },
+  ends: () => false,
+});
+
+export const progress: Move<{ readonly progress: unknown }, { id: string }> = {
+  async statement(db, queueId, items) {
+    const rows = await db.any(noteProgress(queueId, items));
+    return new Map(rows.map(({ id }) => [id, { worker: null, answer: { id } }]));
+  },
+  ends: () => false,
+};

@@ -1,0 +1,57 @@
+#!/usr/bin/env bun
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import type { Migration, MigrationAction } from "./cli/deps.ts";
+import { run } from "./cli/index.ts";
+import { type Config, readConfig } from "./config.ts";
+import { migrate, migrationStatus, rollback } from "./db/migrate.ts";
+import { createLogger } from "./lib/log.ts";
+import { argv, exit, onSignals, runtimeName } from "./runtime/index.ts";
+import { startService, useDatabase } from "./serve.ts";
+
+/** Runs the service until the signal is aborted. */
+async function serve(config: Config, signal: AbortSignal): Promise<void> {
+  const service = await startService(config, createLogger({ level: config.logLevel }));
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  await service.stop();
+}
+
+/** Applies, shows or takes back migrations; answers all of them as they stand afterwards. */
+async function changeSchema(config: Config, action: MigrationAction): Promise<readonly Migration[]> {
+  const used = await useDatabase(
+    config,
+    createLogger({ level: config.logLevel === "info" ? "warn" : config.logLevel }),
+  );
+  try {
+    if (action === "up") await migrate(used);
+    if (action === "down") await rollback(used);
+    const { applied, pending } = await migrationStatus(used);
+    return [
+      ...applied.map(({ file }) => ({ name: file, applied: true })),
+      ...pending.map(({ file }) => ({ name: file, applied: false })),
+    ];
+  } finally {
+    await used.stop();
+  }
+}
+
+const stopping = new AbortController();
+onSignals(() => stopping.abort());
+try {
+  const config = readConfig(process.env);
+  const main = fileURLToPath(import.meta.url);
+  const code = await run(argv(), {
+    config: { url: config.url ?? `http://127.0.0.1:${config.port}`, dataDir: config.dataDir },
+    serve: (signal) => serve(config, signal),
+    migrate: (action) => changeSchema(config, action),
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: stopping.signal,
+    program: [process.execPath, ...(runtimeName === "deno" ? ["run", "-A"] : []), main],
+  });
+  exit(code);
+} catch (error) {
+  process.stderr.write(`opensqs: ${error instanceof Error ? error.message : String(error)}\n`);
+  exit(1);
+}

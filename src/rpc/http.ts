@@ -1,0 +1,148 @@
+import { readBody } from "./body.ts";
+import { callOf } from "./caller.ts";
+import type { Dispatch } from "./dispatch.ts";
+import type { ErrorLog } from "./errors.ts";
+import { createOriginCheck, type OriginCheck } from "./origin.ts";
+
+/** Bytes of a request's body. */
+export const BODY_BYTES_MAX = 4 * 1024 * 1024;
+
+/** What the server knows of a connection. */
+export interface Connection {
+  remoteAddress: string | null;
+  /** The port the request came in at. */
+  localPort: number;
+}
+
+/** Answers one HTTP request. Never rejects. */
+export type Handle = (request: Request, connection: Connection) => Promise<Response>;
+
+export interface HttpOptions {
+  dispatch: Dispatch;
+  log: ErrorLog;
+  /** Aborted when the service begins to stop: long polls then answer at once. */
+  stopping: AbortSignal;
+  /** The project of calls that name none. */
+  project: string;
+  /** See OriginRule. */
+  hosts: readonly string[];
+  origins: readonly string[];
+  /** True when the database can be reached and is migrated. */
+  ready(): Promise<boolean>;
+  metrics: { contentType: string; text(): Promise<string> };
+  /** The OpenRPC document. */
+  openrpc: object;
+}
+
+/** The service over HTTP: POST /rpc, GET /healthz, /readyz, /metrics and /openrpc.json. */
+export function createHttpHandler(options: HttpOptions): Handle {
+  const { log } = options;
+  const pages = createPages(options);
+  const originCheckFor = rememberOriginChecks(options);
+
+  const answer = async (request: Request, connection: Connection): Promise<Response> => {
+    if (!originCheckFor(connection.localPort)(request.headers)) return refusal(403, "Host or Origin is not ours.");
+    const path = pathOf(request);
+    if (path === "/rpc") return answerRpc(request, options);
+    const page = pages.get(path);
+    if (page === undefined) return refusal(404, "Nothing is here. Calls go to POST /rpc.");
+    if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");
+    const response = await page();
+    return request.method === "GET" ? response : new Response(null, response);
+  };
+
+  return async (request, connection) => {
+    try {
+      return await answer(request, connection);
+    } catch (error) {
+      log.error("An HTTP request failed inside the service.", { error });
+      return refusal(500, "Internal error.");
+    }
+  };
+}
+
+const CONTENT_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
+
+async function answerRpc(request: Request, options: HttpOptions): Promise<Response> {
+  if (request.method !== "POST") return notAllowed("POST");
+  if (!CONTENT_TYPE.test(request.headers.get("content-type") ?? "") || request.headers.has("content-encoding")) {
+    return refusal(415, "The body must be application/json in UTF-8, not compressed.");
+  }
+  const body = await readBody(request, BODY_BYTES_MAX);
+  if (body.kind === "too large") return refusal(413, `The body must not be larger than ${BODY_BYTES_MAX} bytes.`);
+  // Nobody is left to read this answer.
+  if (body.kind === "cut off") return refusal(400, "The body ended early.");
+
+  const call = callOf(request, options.stopping, options.project);
+  try {
+    const text = await options.dispatch(body.bytes, call);
+    return text === null ? new Response(null, { status: 204, headers: HEADERS }) : json(200, text);
+  } finally {
+    call.end();
+  }
+}
+
+type Page = () => Promise<Response>;
+
+function createPages(options: HttpOptions): ReadonlyMap<string, Page> {
+  const openrpc = JSON.stringify(options.openrpc);
+  return new Map<string, Page>([
+    ["/healthz", async () => json(200, '{"status":"ok"}')],
+    ["/openrpc.json", async () => json(200, openrpc)],
+    ["/readyz", () => answerReady(options)],
+    [
+      "/metrics",
+      async () => {
+        const headers = { ...HEADERS, "content-type": options.metrics.contentType };
+        return new Response(await options.metrics.text(), { headers });
+      },
+    ],
+  ]);
+}
+
+async function answerReady({ ready, log }: HttpOptions): Promise<Response> {
+  try {
+    if (await ready()) return json(200, '{"status":"ready"}');
+  } catch (error) {
+    log.error("Readiness could not be told.", { error });
+  }
+  const response = refusal(503, "The database cannot be reached, or is not migrated.");
+  response.headers.set("retry-after", "1");
+  return response;
+}
+
+/** The port is known only when the server listens, so each port's check is made when its first request comes. */
+function rememberOriginChecks({ hosts, origins }: HttpOptions): (port: number) => OriginCheck {
+  const checks = new Map<number, OriginCheck>();
+  return (port) => {
+    const check = checks.get(port) ?? createOriginCheck({ port, hosts, origins });
+    checks.set(port, check);
+    return check;
+  };
+}
+
+/** Bun gives a URL without a host for HTTP/1.0, so a base must be at hand; it is never looked at. */
+function pathOf(request: Request): string {
+  return new URL(request.url, "http://service.invalid").pathname;
+}
+
+const HEADERS = {
+  "content-type": "application/json",
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+} as const;
+
+function json(status: number, text: string): Response {
+  return new Response(text, { status, headers: HEADERS });
+}
+
+/** An answer below JSON-RPC: `{"error": {"status": 415, "message": "…"}}`. */
+function refusal(status: number, message: string): Response {
+  return json(status, JSON.stringify({ error: { status, message } }));
+}
+
+function notAllowed(allow: string): Response {
+  const response = refusal(405, `Only ${allow} is allowed here.`);
+  response.headers.set("allow", allow);
+  return response;
+}

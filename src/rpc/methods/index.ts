@@ -1,0 +1,20 @@
+import type { z } from "zod";
+import * as admin from "./admin.ts";
+import * as queue from "./queue.ts";
+import * as task from "./task.ts";
+import * as worker from "./worker.ts";
+
+/** Every method of the service but rpc.discover, which is made from this table. */
+export const METHODS = [
+  ...Object.values(task),
+  ...Object.values(queue),
+  ...Object.values(worker),
+  ...Object.values(admin),
+] as const;
+
+export type AnyMethod = (typeof METHODS)[number];
+
+/** What each method takes and gives, by name: what the client is typed from. */
+export type Contract = {
+  [M in AnyMethod as M["name"]]: { params: z.input<M["params"]>; result: z.output<M["result"]> };
+};

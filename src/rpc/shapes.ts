@@ -1,0 +1,220 @@
+/**
+ * The shapes of api.md as Zod schemas, shared by the methods, OpenRPC and the client's types. Limits that api.md does not
+ * name are ours and stand here with their reason.
+ */
+import { z } from "zod";
+import { STATES } from "../domain/task/lifecycle.ts";
+import type { Json, JsonObject } from "../lib/json.ts";
+
+/** A century: longer waits are mistakes of unit (milliseconds for seconds). */
+const DELAY_SECONDS_MAX = 3_155_760_000;
+const DESCRIPTION_MAX = 10_000;
+const ERROR_MESSAGE_MAX = 10_000;
+const TAGS_MAX = 50;
+
+const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+// z.custom hands the very same value on: Zod's own records would rebuild the object and drop keys such as __proto__.
+// Numbers, strings and nesting were checked against the request's text before (src/lib/json-fidelity.ts).
+export const Payload = z
+  .custom<JsonObject>(isJsonObject, "must be a JSON object")
+  .meta({ type: "object", description: "Any JSON object; given back as sent." });
+export const JsonValue = z
+  .custom<Json>((value) => value !== undefined, "must be a JSON value")
+  .meta({ description: "Any JSON value." });
+
+export const Time = z.iso
+  .datetime({ offset: true, error: "must be an ISO 8601 time such as 2026-01-31T12:00:00.000Z" })
+  .refine((text) => !text.startsWith("0000"), "must be in the years 0001 to 9999");
+/** A time on its way out: always UTC with milliseconds. */
+export const TimeOut = z.iso.datetime();
+
+const text = (max: number) => z.string().max(max, `must not be longer than ${max} characters`);
+const filledText = (max: number) => text(max).refine((value) => value.trim() !== "", "must not be blank");
+
+export const TaskId = z.uuid({ version: "v7", error: "must be a task's id (a uuid v7)" });
+// The first 36 characters of 27 hold id and lease sequence; see src/domain/task/receipt.ts.
+export const ReceiptText = z.string().regex(/^[A-Za-z0-9_-]{27}$/, "must be a receipt as task.claim gave it");
+export const QueueName = z.string().regex(/^[A-Za-z0-9_-]{1,80}$/, "must be 1 to 80 characters of A-Z a-z 0-9 _ -");
+export const ProjectName = filledText(80);
+export const TaskName = filledText(255);
+export const WorkerName = filledText(255);
+export const RequestId = z.string().min(1, "must not be empty").max(128, "must not be longer than 128 characters");
+export const Cursor = z.string().max(1000);
+export const Limit = (max: number, fallback: number) => z.int().min(1).max(max).default(fallback);
+export const LeaseSeconds = z.number().min(1).max(43_200);
+export const DelaySeconds = z.number().min(0).max(DELAY_SECONDS_MAX);
+export const WaitSeconds = z.number().min(0).max(60).default(0);
+export const Tag = filledText(50);
+export const State = z.enum(STATES);
+export const SORTS = ["added", "-added", "finished", "-finished", "dueAt", "priority"] as const;
+
+const PRIORITY_WORDS = { high: 2, medium: 5, low: 8 } as const;
+export const Priority = z
+  .union([z.int().min(0).max(9), z.enum(["high", "medium", "low"])], {
+    error: 'must be a whole number from 0 (first) to 9 (last), or "high", "medium" or "low"',
+  })
+  .transform((value) => (typeof value === "number" ? value : PRIORITY_WORDS[value]));
+
+export const TaskError = z.strictObject({
+  message: text(ERROR_MESSAGE_MAX),
+  code: text(255).nullable().optional(),
+  data: JsonValue.optional(),
+});
+
+/** What any call may carry. */
+export const inProject = { project: ProjectName.optional() };
+export const repeatable = { ...inProject, requestId: RequestId.optional() };
+
+/** A task's own fields in task.enqueue and in each entry of task.enqueueMany. */
+export const newTask = {
+  name: TaskName.optional(),
+  payload: Payload.optional(),
+  priority: Priority.optional(),
+  runAt: Time.optional(),
+  delaySeconds: DelaySeconds.optional(),
+  maxAttempts: z.int().min(1).max(1000).optional(),
+  dedupeKey: filledText(255).optional(),
+  dedupeSeconds: DelaySeconds.optional(),
+  dependsOn: z.array(TaskId).max(1000).optional(),
+  onDependencyFailure: z.enum(["cancel", "fail", "run"]).optional(),
+  description: text(DESCRIPTION_MAX).optional(),
+  dueAt: Time.optional(),
+  ownerId: filledText(255).optional(),
+  tags: z.array(Tag).max(TAGS_MAX).optional(),
+  categories: z.array(filledText(255)).max(TAGS_MAX).optional(),
+};
+
+/** Rules between a new task's fields; `delaySeconds` and `runAt` say the same thing twice. */
+export function checkNewTask(
+  task: { runAt?: unknown; delaySeconds?: unknown; dedupeKey?: unknown; dedupeSeconds?: unknown },
+  context: z.core.$RefinementCtx,
+): void {
+  if (task.runAt !== undefined && task.delaySeconds !== undefined)
+    context.addIssue({ code: "custom", path: ["delaySeconds"], message: "give runAt or delaySeconds, not both" });
+  if (task.dedupeSeconds !== undefined && task.dedupeKey === undefined)
+    context.addIssue({ code: "custom", path: ["dedupeSeconds"], message: "needs a dedupeKey" });
+}
+
+export const Task = z.strictObject({
+  id: TaskId,
+  queue: QueueName,
+  project: z.string(),
+  state: State,
+  name: z.string().nullable(),
+  payload: Payload,
+  priority: z.int(),
+  runAt: TimeOut,
+  added: TimeOut,
+  updated: TimeOut,
+  finished: TimeOut.nullable(),
+  attempts: z.int(),
+  maxAttempts: z.int(),
+  errors: z.array(
+    z.strictObject({
+      attempt: z.int(),
+      at: TimeOut,
+      worker: z.string().nullable(),
+      message: z.string(),
+      code: z.string().nullable(),
+      data: JsonValue.optional(),
+    }),
+  ),
+  result: JsonValue,
+  progress: z.strictObject({ percent: z.number(), note: z.string().nullable() }).nullable(),
+  dedupeKey: z.string().nullable(),
+  description: z.string().nullable(),
+  dueAt: TimeOut.nullable(),
+  ownerId: z.string().nullable(),
+  tags: z.array(z.string()),
+  categories: z.array(z.string()),
+  dependsOn: z.array(TaskId),
+  worker: z.string().nullable(),
+  leaseExpiresAt: TimeOut.nullable(),
+  deletedAt: TimeOut.nullable(),
+});
+
+export const Claimed = z.strictObject({
+  id: TaskId,
+  queue: QueueName,
+  name: z.string().nullable(),
+  payload: Payload,
+  priority: z.int(),
+  attempt: z.int(),
+  maxAttempts: z.int(),
+  receipt: ReceiptText,
+  leaseExpiresAt: TimeOut,
+  added: TimeOut,
+  tags: z.array(z.string()),
+  dependsOn: z.array(TaskId),
+});
+
+/** One entry of a …Many method's answer: what the single call would have answered, or its error. */
+export const item = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
+  z.discriminatedUnion("ok", [
+    z.strictObject({ ok: z.literal(true), ...shape }),
+    z.strictObject({
+      ok: z.literal(false),
+      error: z.strictObject({ code: z.int(), message: z.string(), data: z.looseObject({ type: z.string() }) }),
+    }),
+  ]);
+
+export const Backoff = z.strictObject({
+  baseSeconds: z.number().min(0).max(86_400),
+  factor: z.number().min(1).max(100),
+  maxSeconds: z.number().min(0).max(DELAY_SECONDS_MAX),
+  jitter: z.boolean(),
+});
+export const Retention = z.strictObject({
+  completedSeconds: z.number().min(0).max(DELAY_SECONDS_MAX).nullable(),
+  failedSeconds: z.number().min(0).max(DELAY_SECONDS_MAX).nullable(),
+});
+
+/** The policy a queue holds, as queue.create and queue.update take it. */
+export const queuePolicy = {
+  leaseSeconds: LeaseSeconds.optional(),
+  maxAttempts: z.int().min(1).max(1000).optional(),
+  backoff: Backoff.partial().optional(),
+  retention: Retention.partial().optional(),
+  maxPayloadBytes: z.int().min(2).max(4_194_304).optional(),
+  description: text(DESCRIPTION_MAX).nullable().optional(),
+};
+
+export const Queue = z.strictObject({
+  id: z.int(),
+  project: z.string(),
+  name: QueueName,
+  description: z.string().nullable(),
+  leaseSeconds: z.number(),
+  maxAttempts: z.int(),
+  backoff: Backoff,
+  retention: Retention,
+  maxPayloadBytes: z.int(),
+  paused: z.boolean(),
+  added: TimeOut,
+  updated: TimeOut,
+});
+
+export const QueueStats = z.strictObject({
+  queue: QueueName,
+  waiting: z.int(),
+  pending: z.int(),
+  delayed: z.int(),
+  claimed: z.int(),
+  completed: z.int(),
+  failed: z.int(),
+  cancelled: z.int(),
+  oldestReadySeconds: z.number().nullable(),
+  enqueuedPerSecond: z.number(),
+  completedPerSecond: z.number(),
+});
+
+export const Worker = z.strictObject({
+  id: z.string(),
+  queues: z.array(z.string()),
+  lastSeen: TimeOut,
+  claimed: z.int(),
+  completed: z.int(),
+  failed: z.int(),
+});

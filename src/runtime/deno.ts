@@ -1,0 +1,47 @@
+import type { RunningServer, ServeOptions } from "./index.ts";
+
+/** The little of Deno that is used. Its own types cannot stand beside Bun's. */
+interface DenoServer {
+  readonly addr: { port: number };
+  readonly finished: Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+interface DenoServeOptions {
+  hostname: string;
+  port: number;
+  signal: AbortSignal;
+  onListen(): void;
+  onError(error: unknown): Response;
+}
+
+type DenoHandler = (request: Request, info: { remoteAddr: { hostname?: string } }) => Promise<Response>;
+
+declare const Deno: { serve(options: DenoServeOptions, handler: DenoHandler): DenoServer };
+
+export async function serveHttp({ host, port, handle, log }: ServeOptions): Promise<RunningServer> {
+  const killed = new AbortController();
+  const server = Deno.serve(
+    {
+      hostname: host,
+      port,
+      signal: killed.signal,
+      // Deno prints a line of its own otherwise.
+      onListen: () => {},
+      onError: (error) => {
+        log.error("The HTTP server failed.", { error });
+        return Response.json({ error: { status: 500, message: "Internal error." } }, { status: 500 });
+      },
+    },
+    (request, { remoteAddr }) =>
+      handle(request, { remoteAddress: remoteAddr.hostname ?? null, localPort: server.addr.port }),
+  );
+  return {
+    port: server.addr.port,
+    drain: () => server.shutdown(),
+    async kill() {
+      killed.abort();
+      await server.finished;
+    },
+  };
+}

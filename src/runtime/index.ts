@@ -1,0 +1,88 @@
+import process from "node:process";
+
+/** What a server's handler is told of a connection. */
+export interface Connection {
+  remoteAddress: string | null;
+  localPort: number;
+}
+
+export interface ServeOptions {
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  /** Must not reject; if it does, the caller gets a bare 500. */
+  handle(request: Request, connection: Connection): Promise<Response>;
+  log: { error(message: string, fields: Record<string, unknown>): void };
+}
+
+/** What each runtime brings. */
+export interface RunningServer {
+  port: number;
+  /** Accepts no more; resolves when the running answers are out and every connection is closed. */
+  drain(): Promise<void>;
+  /** Closes every connection, whatever is going on. */
+  kill(): Promise<void>;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** Where a program on this machine reaches the server. */
+  readonly url: string;
+  /**
+   * Accepts no more, lets running answers finish, closes idle connections; what still runs after `graceSeconds` is cut
+   * off. Resolves to whether all answers finished. Repeating it gives the first one's answer.
+   */
+  stop(graceSeconds: number): Promise<boolean>;
+}
+
+export type RuntimeName = "bun" | "deno";
+
+/** By what is there, not by name: whatever has Bun's or Deno's calls is treated as such. */
+export const runtimeName: RuntimeName = "Deno" in globalThis ? "deno" : "bun";
+
+/** Listens on `host` and `port`. Rejects if that cannot be had (the port is taken, the address is not ours). */
+export async function serveHttp(options: ServeOptions): Promise<HttpServer> {
+  const runtime = runtimeName === "deno" ? await import("./deno.ts") : await import("./bun.ts");
+  const server = await runtime.serveHttp(options);
+  let stopping: Promise<boolean> | undefined;
+  return {
+    port: server.port,
+    url: `http://${reachable(options.host)}:${server.port}`,
+    stop(graceSeconds) {
+      stopping ??= stopWithin(server, graceSeconds);
+      return stopping;
+    },
+  };
+}
+
+async function stopWithin(server: RunningServer, graceSeconds: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLong = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), graceSeconds * 1000);
+  });
+  const finished = await Promise.race([server.drain().then(() => true as const), tooLong]);
+  clearTimeout(timer);
+  if (!finished) await server.kill();
+  return finished;
+}
+
+/** A wildcard address names no machine; an IPv6 address stands in brackets. */
+function reachable(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+/** Calls `stop` when the process is asked to end, by SIGTERM or from the keyboard. The name of the signal comes along. */
+export function onSignals(stop: (signal: "SIGTERM" | "SIGINT") => void): void {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
+}
+
+/** The command line's words behind the program's own name. */
+export function argv(): string[] {
+  return process.argv.slice(2);
+}
+
+/** Ends the process; open handles do not keep it. */
+export function exit(code: number): never {
+  process.exit(code);
+}

@@ -1,0 +1,225 @@
+import type { Config } from "./config.ts";
+import { slonikTarget } from "./db/drivers.ts";
+import { startEmbedded } from "./db/embedded.ts";
+import { createListener, type Listener } from "./db/listen.ts";
+import { type MigrateOptions, migrate, pendingMigrations } from "./db/migrate.ts";
+import { type Database, openDatabase } from "./db/pool.ts";
+import { settleTls } from "./db/tls-probe.ts";
+import { parseDatabaseUrl } from "./db/url.ts";
+import { endangering } from "./domain/admin/durability.ts";
+import { durabilitySettings, tasksByState } from "./domain/admin/queries.ts";
+import { createEngine, type RunningEngine } from "./engine/create.ts";
+import { CHANNEL } from "./engine/wakeups.ts";
+import type { Logger } from "./lib/log.ts";
+import { createDispatcher } from "./rpc/dispatch.ts";
+import { createHttpHandler } from "./rpc/http.ts";
+import type { Method } from "./rpc/method.ts";
+import { METHODS } from "./rpc/methods/index.ts";
+import { createMetrics } from "./rpc/metrics.ts";
+import { describeService } from "./rpc/openrpc.ts";
+import { serveHttp } from "./runtime/index.ts";
+import { upkeepJobs } from "./upkeep/jobs.ts";
+import { type Job, startUpkeep } from "./upkeep/loop.ts";
+import { ensurePartitions } from "./upkeep/partitions.ts";
+import { VERSION } from "./version.ts";
+
+/** The project of calls that name none. */
+const DEFAULT_PROJECT = "default";
+/** Calls that may wait for a database connection before further ones are refused as overloaded. */
+const GATHER_MAX = 5_000;
+/** Shares of POOL_SIZE: the engine's statements, and everything else. */
+const HOT_SHARE = 0.7;
+
+export const MIGRATIONS_DIR = new URL("../db/migrations", import.meta.url).pathname;
+
+/** Undoes, newest first, what starting has done so far. */
+class Undoing {
+  readonly #steps: (() => Promise<unknown>)[] = [];
+  add(step: () => Promise<unknown>): void {
+    this.#steps.unshift(step);
+  }
+  async run(log: Logger): Promise<void> {
+    for (const step of this.#steps) {
+      try {
+        await step();
+      } catch (error) {
+        log.error("a part did not stop cleanly", { error });
+      }
+    }
+  }
+}
+
+/** The database the configuration names, or the embedded one, started. */
+export interface UsedDatabase extends MigrateOptions {
+  /** Brings the embedded server back if it was killed. */
+  revive(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function useDatabase(config: Config, log: Logger): Promise<UsedDatabase> {
+  const common = { migrationsDir: MIGRATIONS_DIR, log };
+  if (config.databaseUrl !== null)
+    return {
+      ...common,
+      url: config.databaseUrl,
+      directUrl: config.listenDatabaseUrl,
+      revive: async () => {},
+      stop: async () => {},
+    };
+  const embedded = await startEmbedded({ dataDir: config.dataDir, log });
+  return { ...common, url: embedded.url, revive: () => embedded.revive(), stop: () => embedded.stop() };
+}
+
+export interface Service {
+  readonly url: string;
+  /** Takes no new calls, lets running ones end, and stops everything that was started. */
+  stop(): Promise<void>;
+}
+
+/** Starts the service: database, migrations, engine, upkeep, and last the listening socket. */
+export async function startService(config: Config, log: Logger): Promise<Service> {
+  const undoing = new Undoing();
+  try {
+    return await start(config, log, undoing);
+  } catch (error) {
+    await undoing.run(log);
+    throw error;
+  }
+}
+
+async function start(config: Config, log: Logger, undoing: Undoing): Promise<Service> {
+  const used = await useDatabase(config, log);
+  undoing.add(() => used.stop());
+  if (config.migrateOnStart) await migrate(used);
+  const { hot, cold } = await openPools(config, used, undoing);
+  await refuseUnsafe(config, cold, log);
+  const listener = createListener({
+    target: await settleTls(parseDatabaseUrl(used.directUrl ?? used.url)),
+    log,
+  });
+  undoing.add(() => listener.close());
+  const running = await createEngine({
+    hot,
+    cold,
+    log,
+    version: VERSION,
+    createQueues: config.autoCreateQueues,
+    waitersMax: config.longPollMax,
+    gatherMax: GATHER_MAX,
+    listening: () => listener.isUp,
+  });
+  undoing.add(() => running.close());
+  connectWakeups(running, listener);
+  await ensurePartitions(running.context);
+  const upkeep = startUpkeep([...upkeepJobs(running.context), reviveJob(used)], log);
+  undoing.add(() => upkeep.stop());
+  return await listen(config, log, running, used, undoing);
+}
+
+async function openPools(
+  config: Config,
+  used: UsedDatabase,
+  undoing: Undoing,
+): Promise<{ hot: Database; cold: Database }> {
+  const target = slonikTarget(await settleTls(parseDatabaseUrl(used.url)));
+  const hotSize = Math.max(1, Math.round(config.poolSize * HOT_SHARE));
+  const common = {
+    ...target,
+    connectTimeoutMs: config.connectTimeoutMs,
+    statementTimeoutMs: config.statementTimeoutMs,
+    idleTimeoutMs: config.idleTimeoutMs,
+    rowChecks: config.rowChecks,
+  };
+  const hot = await openDatabase({ ...common, name: "hot", size: hotSize, indexOnly: true });
+  undoing.add(() => hot.end());
+  const cold = await openDatabase({
+    ...common,
+    name: "cold",
+    size: Math.max(1, config.poolSize - hotSize),
+    indexOnly: false,
+  });
+  undoing.add(() => cold.end());
+  return { hot, cold };
+}
+
+/** A database that may forget what it acknowledged would break the service's first promise. */
+async function refuseUnsafe(config: Config, cold: Database, log: Logger): Promise<void> {
+  const dangers = endangering(await cold.run((db) => db.any(durabilitySettings())));
+  if (dangers.length === 0) return;
+  const text = dangers.map(({ setting, value, why }) => `${setting} is ${value}: ${why}`).join("; ");
+  if (!config.allowUnsafeDatabase)
+    throw new Error(`The database may lose acknowledged tasks (${text}). Change it, or set ALLOW_UNSAFE_DATABASE=on.`);
+  log.warn("the database may lose acknowledged tasks", { settings: text });
+}
+
+function connectWakeups({ context }: RunningEngine, listener: Listener): void {
+  listener.listen(CHANNEL, (payload) => context.wakeups.heard(payload));
+  context.wakeups.connect({ notify: (channel, payload) => void listener.notify(channel, payload).catch(() => {}) });
+}
+
+function reviveJob(used: UsedDatabase): Job {
+  return {
+    name: "embedded PostgreSQL",
+    everyMs: 1_000,
+    async run() {
+      await used.revive();
+      return false;
+    },
+  };
+}
+
+async function listen(
+  config: Config,
+  log: Logger,
+  { engine, context }: RunningEngine,
+  used: UsedDatabase,
+  undoing: Undoing,
+): Promise<Service> {
+  const methods: readonly Method[] = METHODS as readonly unknown[] as readonly Method[];
+  const { document, discover } = describeService(methods, VERSION);
+  const metrics = createMetrics(log);
+  metrics.addGauge({
+    name: "opensqs_tasks",
+    help: "Tasks by queue and state.",
+    labelNames: ["project", "queue", "state"],
+    collect: async () =>
+      (await context.cold.run((db) => db.any(tasksByState()))).map(({ tasks, ...labels }) => ({
+        labels,
+        value: tasks,
+      })),
+  });
+  const dispatch = createDispatcher({
+    methods: [...methods, discover],
+    engine,
+    log,
+    observe: metrics.observe,
+    checkResults: config.rowChecks,
+  });
+  const stopping = new AbortController();
+  const handle = createHttpHandler({
+    dispatch,
+    log,
+    stopping: stopping.signal,
+    project: DEFAULT_PROJECT,
+    hosts: config.allowedHosts,
+    origins: config.allowedOrigins,
+    ready: async () => (await pendingMigrations(used)).length === 0,
+    metrics,
+    openrpc: document,
+  });
+  const server = await serveHttp({ host: config.host, port: config.port, handle, log });
+  log.info("listening", { url: server.url, version: VERSION });
+  let stopped: Promise<void> | undefined;
+  undoing.add(async () => {
+    stopping.abort();
+    if (!(await server.stop(config.shutdownSeconds)))
+      log.warn("calls were cut off", { afterSeconds: config.shutdownSeconds });
+  });
+  return {
+    url: server.url,
+    stop() {
+      stopped ??= undoing.run(log).then(() => log.info("stopped"));
+      return stopped;
+    },
+  };
+}

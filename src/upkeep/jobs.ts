@@ -1,0 +1,41 @@
+import { dropOldRates, foldDeltas } from "../domain/upkeep/queries.ts";
+import type { EngineContext } from "../engine/context.ts";
+import { expireLeasesJob } from "./expire-leases.ts";
+import type { Job } from "./loop.ts";
+import { partitionsJob } from "./partitions.ts";
+import { forgettingJobs, orphansJob, retentionJob } from "./retention.ts";
+
+/** Everything the service does by itself. */
+export function upkeepJobs(context: EngineContext): Job[] {
+  return [
+    expireLeasesJob(context),
+    retentionJob(context),
+    orphansJob(context),
+    partitionsJob(context),
+    ...forgettingJobs(context),
+    {
+      name: "fold counts",
+      everyMs: 1_000,
+      async run() {
+        await context.hot.run((db) => db.any(foldDeltas()));
+        return false;
+      },
+    },
+    {
+      name: "old rates",
+      everyMs: 60_000,
+      async run() {
+        await context.hot.run((db) => db.query(dropOldRates()));
+        return false;
+      },
+    },
+    {
+      name: "workers",
+      everyMs: 1_000,
+      async run() {
+        await context.workers.flush();
+        return false;
+      },
+    },
+  ];
+}

@@ -1,0 +1,136 @@
+import { expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { CONFIG_VARIABLES, ConfigError, type Environment, readConfig } from "../src/config.ts";
+
+function problems(env: Environment): readonly string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems;
+  }
+}
+
+test("an empty environment gives the documented defaults, frozen", () => {
+  const config = readConfig({});
+  expect(config).toEqual({
+    port: 8080,
+    host: "127.0.0.1",
+    databaseUrl: null,
+    listenDatabaseUrl: null,
+    dataDir: "./.opensqs",
+    poolSize: 10,
+    connectTimeoutMs: 10_000,
+    acquireTimeoutMs: 10_000,
+    statementTimeoutMs: 30_000,
+    idleTimeoutMs: 60_000,
+    migrateOnStart: true,
+    allowUnsafeDatabase: false,
+    autoCreateQueues: true,
+    longPollMax: 10_000,
+    allowedHosts: [],
+    allowedOrigins: [],
+    rowChecks: true,
+    shutdownSeconds: 10,
+    logLevel: "info",
+  });
+  expect(Object.isFrozen(config)).toBe(true);
+  expect(Object.isFrozen(config.allowedHosts)).toBe(true);
+});
+
+test("an empty or blank variable counts as absent, as compose files pass it", () => {
+  expect(readConfig({ PORT: "", DATABASE_URL: " ", LOG_LEVEL: "" })).toEqual(readConfig({}));
+});
+
+test("reads each variable into its unit", () => {
+  const env = {
+    PORT: "0",
+    HOST: "::",
+    DATABASE_URL: "postgres://u:p@db/x",
+    LISTEN_DATABASE_URL: "postgresql://u:p@db:5433/x",
+    CONNECT_TIMEOUT_SECONDS: "2.5",
+    AUTO_CREATE_QUEUES: "NO",
+    ALLOW_UNSAFE_DATABASE: "yes",
+    MAX_WAITING_CLAIMS: "7",
+    ALLOWED_HOSTS: "Queue.example.com, queue:8080,,[::1]:80",
+    ALLOWED_ORIGINS: "https://queue.example.com/,http://localhost:3000",
+    LOG_LEVEL: "Warn",
+  };
+  expect(readConfig(env)).toMatchObject({
+    port: 0,
+    host: "::",
+    databaseUrl: env.DATABASE_URL,
+    listenDatabaseUrl: env.LISTEN_DATABASE_URL,
+    connectTimeoutMs: 2500,
+    autoCreateQueues: false,
+    allowUnsafeDatabase: true,
+    longPollMax: 7,
+    allowedHosts: ["queue.example.com", "queue:8080", "[::1]:80"],
+    allowedOrigins: ["https://queue.example.com", "http://localhost:3000"],
+    logLevel: "warn",
+  });
+});
+
+test("row checks are off in production unless asked for", () => {
+  expect(readConfig({ NODE_ENV: "production" }).rowChecks).toBe(false);
+  expect(readConfig({ NODE_ENV: "production", ROW_CHECKS: "on" }).rowChecks).toBe(true);
+  expect(readConfig({ NODE_ENV: "test", ROW_CHECKS: "off" }).rowChecks).toBe(false);
+});
+
+test("every wrong variable is named at once, in plain words", () => {
+  expect(problems({ PORT: "80a", POOL_SIZE: "0", LOG_LEVEL: "loud", MIGRATE_ON_START: "maybe" })).toEqual([
+    'PORT must be a whole number from 0 to 65535, not "80a".',
+    'POOL_SIZE must be a whole number from 1 to 1000, not "0".',
+    'MIGRATE_ON_START must be on or off, not "maybe".',
+    'LOG_LEVEL must be one of debug, info, warn, error, not "loud".',
+  ]);
+});
+
+test.each([
+  ["PORT", "65536"],
+  ["PORT", "-1"],
+  ["PORT", "1e3"],
+  ["HOST", "http://0.0.0.0"],
+  ["HOST", "localhost:80"],
+  ["CONNECT_TIMEOUT_SECONDS", "0"],
+  ["CONNECT_TIMEOUT_SECONDS", "NaN"],
+  ["STATEMENT_TIMEOUT_SECONDS", "30s"],
+  ["ALLOWED_HOSTS", "a b"],
+  ["ALLOWED_HOSTS", "https://a"],
+  ["ALLOWED_ORIGINS", "queue.example.com"],
+  ["ALLOWED_ORIGINS", "https://a/path"],
+  ["ALLOWED_ORIGINS", "*"],
+])("%s=%s is refused", (name, value) => {
+  expect(problems({ [name]: value })).toHaveLength(1);
+  expect(problems({ [name]: value })[0]).toStartWith(`${name} must be `);
+});
+
+test("a database URL is never shown, whatever is wrong with it", () => {
+  const found = problems({ DATABASE_URL: "mysql://u:s3cret@db/x", LISTEN_DATABASE_URL: "s3cret" });
+  expect(found).toHaveLength(2);
+  expect(found.join()).not.toContain("s3cret");
+});
+
+test("LISTEN_DATABASE_URL alone is refused", () => {
+  expect(problems({ LISTEN_DATABASE_URL: "postgres://u@h/d" })).toEqual([
+    "LISTEN_DATABASE_URL needs DATABASE_URL beside it.",
+  ]);
+});
+
+test("the table documents every variable once, in whole sentences", () => {
+  expect(new Set(CONFIG_VARIABLES.map((entry) => entry.name)).size).toBe(Object.keys(readConfig({})).length);
+  for (const { name, meaning } of CONFIG_VARIABLES) {
+    expect(name).toMatch(/^[A-Z][A-Z_]+$/);
+    expect(meaning).toMatch(/^[A-Z].*\.$/);
+  }
+});
+
+// The README is written by hand around this table; a variable that it leaves out is a variable nobody finds.
+const readme = `${import.meta.dir}/../README.md`;
+test.skipIf(!existsSync(readme))("the README's table has each variable with its default and meaning", () => {
+  const text = readFileSync(readme, "utf8");
+  for (const entry of CONFIG_VARIABLES) {
+    expect(text).toContain(`| \`${entry.name}\` | ${entry.default} | ${entry.meaning} |`);
+  }
+});

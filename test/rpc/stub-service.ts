@@ -1,0 +1,62 @@
+import { z } from "zod";
+import type { Engine } from "../../src/engine/engine.ts";
+import { createDispatcher, type DispatchOptions } from "../../src/rpc/dispatch.ts";
+import { type Call, type Method, method } from "../../src/rpc/method.ts";
+
+/** A method for tests: takes what `params` says, gives anything. */
+export function stubMethod<P extends z.ZodType>(
+  name: string,
+  params: P,
+  run: (params: z.output<P>, call: Call) => unknown,
+  more: Partial<Pick<Method, "refusals" | "changing" | "result">> = {},
+): Method {
+  return method({
+    name,
+    summary: `The stub ${name}.`,
+    params,
+    result: z.unknown(),
+    changing: false,
+    refusals: [],
+    ...more,
+    run: async (_engine, given, call) => run(given, call),
+  });
+}
+
+/** No stub asks it anything. */
+const noEngine = {} as Engine;
+
+const someCall: Call = { signal: new AbortController().signal, project: "default" };
+
+/** A dispatcher over stubs, with what it logged and observed. */
+export function stubService(methods: readonly Method[], options: Partial<DispatchOptions> = {}) {
+  const logged: { message: string; fields: Record<string, unknown> }[] = [];
+  const outcomes: [method: string | null, outcome: string][] = [];
+  const dispatch = createDispatcher({
+    methods,
+    engine: noEngine,
+    log: { error: (message, fields) => logged.push({ message, fields }) },
+    observe: (name) => (outcome) => outcomes.push([name, outcome]),
+    checkResults: true,
+    ...options,
+  });
+  const ask = (body: Uint8Array | string, call = someCall): Promise<string | null> => dispatch(body, call);
+  /** The answer to a body, parsed; bodies that are no text are printed first. */
+  const answer = async (body: unknown): Promise<unknown> => {
+    const text = await ask(typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body));
+    return text === null ? null : JSON.parse(text);
+  };
+  return { ask, answer, logged, outcomes, dispatch };
+}
+
+/** A request with an id, unless told otherwise. */
+export function request(name: string, params?: unknown, id: unknown = 1): Record<string, unknown> {
+  return { jsonrpc: "2.0", id, method: name, ...(params !== undefined && { params }) };
+}
+
+/** How an answer with an error begins; data is compared in part. */
+export function failure(code: number, type: string, id: unknown = null) {
+  return { jsonrpc: "2.0", id, error: { code, data: { type } } };
+}
+
+/** Echoes what it is given; the value itself, where Zod's objects would make another. */
+export const echo = stubMethod("echo", z.custom<object>().meta({ type: "object" }), (params) => params);
