@@ -33,6 +33,7 @@ test("an empty environment gives the documented defaults, frozen", () => {
     allowedOrigins: [],
     rowChecks: true,
     shutdownSeconds: 10,
+    url: null,
     logLevel: "info",
   });
   expect(Object.isFrozen(config)).toBe(true);

@@ -32,4 +32,6 @@ export interface CliDeps {
   readonly signal: AbortSignal;
   /** How to start this program again, for the demo's own processes: the runtime, its flags, and main.ts. */
   readonly program: readonly string[];
+  /** What --version tells. */
+  readonly version?: string;
 }

@@ -54,7 +54,8 @@ function runCommand(command: string, task: ClaimedTask, signal: AbortSignal, log
       stopKilling();
       if (signal.aborted) reject(signal.reason);
       else if (code !== 0) reject(commandFailed(code, killedBy, tail));
-      else if (out.tooLarge) reject(new PermanentError("The command wrote more than 4 MiB.", { code: "result_refused" }));
+      else if (out.tooLarge)
+        reject(new PermanentError("The command wrote more than 4 MiB.", { code: "result_refused" }));
       else resolve(parseResult(out.text()));
     });
   });

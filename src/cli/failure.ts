@@ -16,7 +16,8 @@ export class UsageError extends Error {
 export function describeError(error: unknown): string {
   if (error instanceof RpcError) return printable(`${error.message.replace(/\.$/, "")}${details(error.data)}.`);
   if (error instanceof TransportError) {
-    const hint = error.outcome === "not_sent" && error.status === null ? " Is it running? Start it with: opensqs serve" : "";
+    const hint =
+      error.outcome === "not_sent" && error.status === null ? " Is it running? Start it with: opensqs serve" : "";
     return printable(`${error.message}${hint}`);
   }
   if (error instanceof Error) return error.message === "" ? error.name : error.message;

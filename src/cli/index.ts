@@ -4,11 +4,12 @@ import { list, stats } from "./commands/look.ts";
 import { migrate } from "./commands/migrate.ts";
 import { work } from "./commands/work.ts";
 import { type CommandContext, commandContext } from "./context.ts";
-import type { CliDeps } from "./deps.ts";
 import { demo } from "./demo/demo.ts";
 import { demoWorker } from "./demo/demo-worker.ts";
+import type { CliDeps } from "./deps.ts";
 import { describeError, EXIT, UsageError } from "./failure.ts";
 import { jsonObject, priority, seconds, url, whole } from "./options.ts";
+import { untilInputEnds } from "./wait.ts";
 
 export type { CliDeps, Migration, MigrationAction, TextOutput } from "./deps.ts";
 
@@ -47,6 +48,7 @@ function build(deps: CliDeps, ended: (code: number) => void): Command {
     .option("--url <url>", "the service to talk to", url)
     .option("--json", "write JSON for programs instead of text for people")
     .addHelpText("after", AFTER_HELP)
+    .showHelpAfterError("Add --help to see how it is used.")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void deps.stdout.write(text),
@@ -54,11 +56,12 @@ function build(deps: CliDeps, ended: (code: number) => void): Command {
       getOutHelpWidth: () => deps.stdout.columns ?? 80,
       getErrHelpWidth: () => deps.stderr.columns ?? 80,
     });
+  if (deps.version !== undefined) program.version(deps.version);
   const context = () => commandContext(deps, program.opts());
   addServiceCommands(program, deps, context);
   addTaskCommands(program, context);
   addWorkCommand(program, context);
-  addDemoCommands(program, context, ended);
+  addDemoCommands(program, deps, context, ended);
   return program;
 }
 
@@ -133,11 +136,18 @@ function addWorkCommand(program: Command, context: () => CommandContext): void {
     .action((queues: string[], options) => work(context(), queues, options));
 }
 
-function addDemoCommands(program: Command, context: () => CommandContext, ended: (code: number) => void): void {
+function addDemoCommands(
+  program: Command,
+  deps: CliDeps,
+  context: () => CommandContext,
+  ended: (code: number) => void,
+): void {
   program
     .command("demo")
     .description("see it work: a service of its own, 2,000 tasks, two workers, and one of them killed")
     .action(async () => ended((await demo(context())) ? EXIT.ok : EXIT.failed));
+  // The demo's own processes end with it, even if it is killed: their standard input ends then.
+  program.command("demo-serve", { hidden: true }).action(() => deps.serve(untilInputEnds(deps.signal, deps.stdin)));
   program
     .command("demo-worker <queue> <report>", { hidden: true })
     .action((queue: string, report: string) => demoWorker(context(), queue, report));

@@ -6,7 +6,8 @@ import type { JsonObject } from "../client/index.ts";
 export function whole(least: number, most: number) {
   return (text: string): number => {
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= least && value <= most)) throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+    if (!(value >= least && value <= most))
+      throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
     return value;
   };
 }
@@ -37,6 +38,7 @@ export function jsonObject(text: string): JsonObject {
 }
 
 export function url(text: string): string {
-  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) throw new InvalidArgumentError("Give a URL such as http://127.0.0.1:8080.");
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text))
+    throw new InvalidArgumentError("Give a URL such as http://127.0.0.1:8080.");
   return text;
 }

@@ -26,7 +26,9 @@ const GAP = "  ";
 /** Rows under their titles, the columns that may shrink cut so that a line fits `width`. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width = 80): string {
   const cells = rows.map((row) => row.map(printable));
-  const widths = columns.map(({ title }, at) => Math.max(title.length, ...cells.map((row) => [...(row[at] ?? "")].length)));
+  const widths = columns.map(({ title }, at) =>
+    Math.max(title.length, ...cells.map((row) => [...(row[at] ?? "")].length)),
+  );
   shrink(columns, widths, width - GAP.length * (columns.length - 1));
   const line = (row: readonly string[]) =>
     columns
@@ -56,7 +58,11 @@ function shrink(columns: readonly Column[], widths: number[], most: number): voi
 /** A count in at most five characters: 950, 12.3k, 4.5M. */
 export function shortCount(count: number): string {
   if (count < 10_000) return String(Math.round(count * 10) / 10);
-  for (const [unit, size] of [["k", 1e3], ["M", 1e6], ["G", 1e9]] as const) {
+  for (const [unit, size] of [
+    ["k", 1e3],
+    ["M", 1e6],
+    ["G", 1e9],
+  ] as const) {
     if (count < size * 999.5) return `${(count / size).toFixed(count < size * 99.95 ? 1 : 0)}${unit}`;
   }
   return `${(count / 1e12).toFixed(1)}T`;

@@ -60,20 +60,32 @@ function noAnswer(call: Exchange, error: unknown, timedOut: boolean): TransportE
     const message = `No answer from ${call.url} within ${Math.round(call.timeoutMs) / 1000} s.`;
     return new TransportError(call.method, message, { outcome: "unknown", cause: error });
   }
-  const outcome = neverConnected(error) ? "not_sent" : "unknown";
-  const message = outcome === "not_sent" ? `Cannot reach ${call.url}` : `The connection to ${call.url} broke`;
-  return new TransportError(call.method, `${message}: ${innermostMessage(error)}.`, { outcome, cause: error });
+  const reason = whyNeverConnected(error);
+  if (reason !== null) {
+    return new TransportError(call.method, `Cannot reach ${call.url}: ${reason}.`, { outcome: "not_sent", cause: error });
+  }
+  const message = `The connection to ${call.url} broke: ${innermostMessage(error)}.`;
+  return new TransportError(call.method, message, { outcome: "unknown", cause: error });
 }
 
-const NOBODY_THERE = new Set(["ECONNREFUSED", "ConnectionRefused", "ENOTFOUND", "EAI_AGAIN"]);
+const NOBODY_THERE = new Map([
+  ["ECONNREFUSED", "nothing listens there"],
+  ["ConnectionRefused", "nothing listens there"],
+  ["ENOTFOUND", "there is no such host"],
+  ["EAI_AGAIN", "the host's name cannot be looked up"],
+]);
 
-/** True when no connection came about, so nothing was sent. Bun has the code on the error, Node on its cause, Deno none. */
-function neverConnected(error: unknown): boolean {
+/**
+ * Why no connection came about, so that nothing was sent; null when one may have. Bun has the code on the error, Node on
+ * its cause, Deno only words.
+ */
+function whyNeverConnected(error: unknown): string | null {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    if ("code" in at && typeof at.code === "string" && NOBODY_THERE.has(at.code)) return true;
-    if (/\(Connect\): /.test(at.message)) return true;
+    const known = "code" in at && typeof at.code === "string" ? NOBODY_THERE.get(at.code) : undefined;
+    if (known !== undefined) return known;
+    if (/\(Connect\): /.test(at.message)) return at.message.replace(/^.*\(Connect\): /, "");
   }
-  return false;
+  return null;
 }
 
 function innermostMessage(error: unknown): string {

@@ -50,6 +50,7 @@ class ReconnectingListener implements Listener {
   readonly #watchers = new Set<(up: boolean) => void>();
   #client: pg.Client | null = null;
   #attempt: Promise<void> = Promise.resolve();
+  #asked: Promise<boolean> = Promise.resolve(true);
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Since the connection was up last. */
   #failures = 0;
@@ -137,10 +138,16 @@ class ReconnectingListener implements Listener {
     }, this.#times.heartbeat);
   }
 
-  /** Whether the statement was carried out. A connection that fails one is given up, so a hint is never lost for good. */
-  async #ask(text: string, values: string[] = []): Promise<boolean> {
+  /** Whether the statement was carried out. One after the other, as pg is about to demand. */
+  #ask(text: string, values: string[] = []): Promise<boolean> {
     const client = this.#client;
-    if (client === null || this.#closed) return false;
+    this.#asked = this.#asked.then(() => this.#run(client, text, values));
+    return this.#asked;
+  }
+
+  /** A connection that fails a statement is given up: a LISTEN would stay lost on it. */
+  async #run(client: pg.Client | null, text: string, values: string[]): Promise<boolean> {
+    if (client === null || this.#client !== client || this.#closed) return false;
     try {
       await client.query(text, values);
       return true;

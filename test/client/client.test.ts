@@ -157,7 +157,7 @@ test("nobody there: the error says so, and claims are tried again too", async ()
   await service.close();
   const error = await caught(createClient({ url, retry: { ...quick, tries: 2 } }).task.claim({ queue: "q" }));
   expect(error).toMatchObject({ name: "TransportError", outcome: "not_sent", status: null });
-  expect((error as Error).message).toStartWith(`Cannot reach ${url}/rpc: `);
+  expect((error as Error).message).toBe(`Cannot reach ${url}/rpc: nothing listens there.`);
 });
 
 test("an abort ends a waiting call with the signal's reason, and the service sees the caller go", async () => {

@@ -23,7 +23,10 @@ const BATCH_CHARACTERS = 1_000_000;
 export async function enqueue(context: CommandContext, queue: string, options: EnqueueOptions): Promise<void> {
   if (options.lines) return await enqueueLines(context, queue, options);
   const payload = options.payload === "-" ? await readAll(context.stdin) : options.payload;
-  const task = { ...fieldsOf(options), ...(payload === undefined ? {} : { payload: parsePayload(payload, "--payload") }) };
+  const task = {
+    ...fieldsOf(options),
+    ...(payload === undefined ? {} : { payload: parsePayload(payload, "--payload") }),
+  };
   const answer = await context.client.task.enqueue({ queue, ...task }, { signal: context.signal });
   context.print(answer, () => `${answer.id}  ${answer.state}${answer.duplicate ? "  (was there already)" : ""}\n`);
 }

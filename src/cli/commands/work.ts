@@ -3,6 +3,7 @@ import type { CommandContext } from "../context.ts";
 import { execHandler } from "../exec.ts";
 import { describeError } from "../failure.ts";
 import { printable } from "../text.ts";
+import { aborted } from "../wait.ts";
 
 export interface WorkOptions {
   readonly exec: string;
@@ -19,7 +20,9 @@ export async function work(context: CommandContext, queues: string[], options: W
   const worker = new Worker({
     client: context.client,
     queues,
-    ...(names.length === 0 ? { handle: handler } : { handlers: Object.fromEntries(names.map((name) => [name, handler])) }),
+    ...(names.length === 0
+      ? { handle: handler }
+      : { handlers: Object.fromEntries(names.map((name) => [name, handler])) }),
     concurrency: options.concurrency,
     ...(options.lease === undefined ? {} : { leaseSeconds: options.lease }),
     onEvent: reporting(context),
@@ -29,13 +32,6 @@ export async function work(context: CommandContext, queues: string[], options: W
   await aborted(context.signal);
   if (worker.running > 0) context.stderr.write(`Stopping; up to ${options.grace} s for ${worker.running} running.\n`);
   await worker.stop({ graceSeconds: options.grace });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 function reporting(context: CommandContext): Listener {

@@ -2,7 +2,8 @@ import { appendFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { type ClaimedTask, Worker } from "../../client/index.ts";
 import type { CommandContext } from "../context.ts";
-import { LEASE_SECONDS, type DemoWork } from "./plan.ts";
+import { aborted, untilInputEnds } from "../wait.ts";
+import { type DemoWork, LEASE_SECONDS } from "./plan.ts";
 
 const CONCURRENCY = 20;
 
@@ -30,10 +31,7 @@ export async function demoWorker(context: CommandContext, queue: string, report:
       appendFileSync(report, `${JSON.stringify(accepted)}\n`);
     },
   }).start();
-  await new Promise<void>((resolve) => {
-    if (context.signal.aborted) resolve();
-    context.signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  await aborted(untilInputEnds(context.signal, context.stdin));
   await worker.stop({ graceSeconds: 5 });
 }
 
@@ -42,6 +40,7 @@ async function pretend(task: ClaimedTask, attempt: number, signal: AbortSignal):
   const work = task.payload.demo as unknown as DemoWork;
   await pause(work.workMs, undefined, { signal });
   if (work.fails === "always") throw Object.assign(new Error("mailbox does not exist"), { code: "hopeless" });
-  if (work.fails === "once" && attempt === 1) throw Object.assign(new Error("connection reset"), { code: "ECONNRESET" });
+  if (work.fails === "once" && attempt === 1)
+    throw Object.assign(new Error("connection reset"), { code: "ECONNRESET" });
   return { attempt };
 }

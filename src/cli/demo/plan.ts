@@ -20,11 +20,31 @@ interface Kind {
 }
 
 const KINDS: readonly Kind[] = [
-  { name: "send-welcome-mail", priority: 5, workMs: 15, payload: (at) => ({ to: `user${at}@example.com`, locale: "en" }) },
-  { name: "charge-card", priority: "high", workMs: 30, payload: (at) => ({ order: 70_000 + at, cents: 990 + (at % 50) * 100 }) },
-  { name: "resize-image", priority: 6, workMs: 40, payload: (at) => ({ image: `uploads/${at}.jpg`, widths: [320, 1280] }) },
-  { name: "update-search-index", priority: "low", workMs: 10, payload: (at) => ({ document: at, revision: at % 7 }) },
-  { name: "deliver-webhook", priority: 4, workMs: 25, payload: (at) => ({ url: `https://example.com/hook/${at % 90}`, event: "paid" }) },
+  {
+    name: "send-welcome-mail",
+    priority: 5,
+    workMs: 50,
+    payload: (at) => ({ to: `user${at}@example.com`, locale: "en" }),
+  },
+  {
+    name: "charge-card",
+    priority: "high",
+    workMs: 90,
+    payload: (at) => ({ order: 70_000 + at, cents: 990 + (at % 50) * 100 }),
+  },
+  {
+    name: "resize-image",
+    priority: 6,
+    workMs: 120,
+    payload: (at) => ({ image: `uploads/${at}.jpg`, widths: [320, 1280] }),
+  },
+  { name: "update-search-index", priority: "low", workMs: 40, payload: (at) => ({ document: at, revision: at % 7 }) },
+  {
+    name: "deliver-webhook",
+    priority: 4,
+    workMs: 70,
+    payload: (at) => ({ url: `https://example.com/hook/${at % 90}`, event: "paid" }),
+  },
 ];
 
 /** The tasks, the same in each run: every tenth is delayed, every twelfth fails once, and HOPELESS of them always. */
@@ -32,7 +52,10 @@ export function plannedTasks(): NewTask[] {
   return Array.from({ length: TASK_COUNT }, (_, at) => {
     const { name, priority, workMs, payload } = KINDS[at % KINDS.length]!;
     const hopeless = at % (TASK_COUNT / HOPELESS) === 7;
-    const work: DemoWork = { workMs: workMs + ((at * 7) % 20), fails: hopeless ? "always" : at % 12 === 3 ? "once" : "never" };
+    const work: DemoWork = {
+      workMs: workMs + ((at * 7) % 20),
+      fails: hopeless ? "always" : at % 12 === 3 ? "once" : "never",
+    };
     return {
       name,
       priority,

@@ -185,8 +185,8 @@ export const purgeTasks = (queueId: number, ids: readonly string[], state: strin
   ), gone as (
     delete from task t using chosen c
     where t.id = c.id and t.queue_id = ${queueId}
-      and t.outcome is not distinct from
-        case when ${state} in ('completed', 'failed', 'cancelled') then ${state}::task_outcome end
+      and coalesce(t.outcome::text, 'unfinished')
+        = case when ${state} in ('completed', 'failed', 'cancelled') then ${state} else 'unfinished' end
     returning t.id, t.outcome, t.deleted_at, c.has_dependents
   ), keys as (
     delete from task_dedupe d using gone g where d.task_id = g.id and d.queue_id = ${queueId}

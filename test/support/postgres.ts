@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, setDefaultTimeout } from "bun:test";
+import { withDatabase } from "../../src/db/url.ts";
+import { cloneDatabase, createDatabase, dropDatabase, makeTemplate } from "./template.ts";
+import { startThrowaway } from "./throwaway.ts";
+
+export { MIGRATIONS_DIR, withClient } from "./template.ts";
+
+/** The first test of a run may have to start a server, which takes longer than Bun gives a test. */
+const SETUP_TIMEOUT_MS = 60_000;
+setDefaultTimeout(SETUP_TIMEOUT_MS);
+
+export interface TestDatabase {
+  /** There from beforeAll on. */
+  readonly url: string;
+}
+
+/** Gives the calling file its own database, cloned from the migrated template. Call it at the top of each test file. */
+export function testDatabase(): TestDatabase {
+  return ownDatabase(cloneDatabase);
+}
+
+/** As testDatabase(), but with nothing in it. */
+export function emptyDatabase(): TestDatabase {
+  return ownDatabase(createDatabase);
+}
+
+function ownDatabase(make: (template: string, name: string) => Promise<unknown>): TestDatabase {
+  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
+  let url: string | undefined;
+  beforeAll(async () => {
+    const template = await templateUrl();
+    await make(template, name);
+    url = withDatabase(template, name);
+  }, SETUP_TIMEOUT_MS);
+  afterAll(async () => {
+    if (url !== undefined) await dropDatabase(url, name);
+  }, SETUP_TIMEOUT_MS);
+  return {
+    get url() {
+      if (url === undefined) throw new Error("The database is there from beforeAll on.");
+      return url;
+    },
+  };
+}
+
+/** One for the whole process: `bun test` runs its files one after another, and each may get its modules anew. */
+const shared = globalThis as { opensqsTemplate?: Promise<string> };
+
+/** The migrated database that tests clone: the runner's (scripts/test.ts), or that of a server of our own. */
+function templateUrl(): Promise<string> {
+  const given = process.env.TEST_DATABASE_URL;
+  shared.opensqsTemplate ??= given ? Promise.resolve(given) : startThrowaway().then(({ url }) => makeTemplate(url));
+  return shared.opensqsTemplate;
+}
