@@ -1,6 +1,7 @@
 /** Where text goes; process.stdout and process.stderr fit. */
 export interface TextOutput {
-  write(text: string): unknown;
+  /** Calls `written` when the text, and all before it, has been handed on. */
+  write(text: string, written?: () => void): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }

@@ -8,6 +8,7 @@ import { demo } from "./demo/demo.ts";
 import { demoWorker } from "./demo/demo-worker.ts";
 import type { CliDeps } from "./deps.ts";
 import { describeError, EXIT, UsageError } from "./failure.ts";
+import { flushedOutput } from "./flushed-output.ts";
 import { jsonObject, priority, seconds, url, whole } from "./options.ts";
 import { untilInputEnds } from "./wait.ts";
 
@@ -25,6 +26,14 @@ The service is reached at --url, else at OPENSQS_URL, else at http://127.0.0.1:8
  * 2 usage. Writes only to the given outputs, and never throws.
  */
 export async function run(argv: readonly string[], deps: CliDeps): Promise<number> {
+  const stdout = flushedOutput(deps.stdout);
+  const stderr = flushedOutput(deps.stderr);
+  const code = await parseAndRun(argv, { ...deps, stdout, stderr });
+  await Promise.all([stdout.flushed(), stderr.flushed()]);
+  return code;
+}
+
+async function parseAndRun(argv: readonly string[], deps: CliDeps): Promise<number> {
   let code: number = EXIT.ok;
   const program = build(deps, (failed) => {
     code = failed;

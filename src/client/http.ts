@@ -62,7 +62,10 @@ function noAnswer(call: Exchange, error: unknown, timedOut: boolean): TransportE
   }
   const reason = whyNeverConnected(error);
   if (reason !== null) {
-    return new TransportError(call.method, `Cannot reach ${call.url}: ${reason}.`, { outcome: "not_sent", cause: error });
+    return new TransportError(call.method, `Cannot reach ${call.url}: ${reason}.`, {
+      outcome: "not_sent",
+      cause: error,
+    });
   }
   const message = `The connection to ${call.url} broke: ${innermostMessage(error)}.`;
   return new TransportError(call.method, message, { outcome: "unknown", cause: error });

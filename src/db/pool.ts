@@ -44,7 +44,7 @@ export interface Database {
  * The narrow tables go from empty to millions of rows in seconds, and a planner that believes statistics of "empty" reads
  * them whole, dead rows included. Each statement of the engine has the index it needs, so there is nothing to weigh.
  */
-const INDEX_ONLY = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan", "jit"] as const;
+export const INDEX_ONLY = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan", "jit"] as const;
 
 /** Counts fit a number: 2^53 tasks are more than a database holds. Times are epoch milliseconds. */
 const TYPE_PARSERS = [

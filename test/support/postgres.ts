@@ -12,6 +12,8 @@ setDefaultTimeout(SETUP_TIMEOUT_MS);
 export interface TestDatabase {
   /** There from beforeAll on. */
   readonly url: string;
+  /** Runs a step before the database is dropped, the newest first: whatever holds a connection must let go of it. */
+  atEnd(step: () => unknown): void;
 }
 
 /** Gives the calling file its own database, cloned from the migrated template. Call it at the top of each test file. */
@@ -32,13 +34,18 @@ function ownDatabase(make: (template: string, name: string) => Promise<unknown>)
     await make(template, name);
     url = withDatabase(template, name);
   }, SETUP_TIMEOUT_MS);
+  const steps: (() => unknown)[] = [];
   afterAll(async () => {
+    for (const step of steps.reverse()) await step();
     if (url !== undefined) await dropDatabase(url, name);
   }, SETUP_TIMEOUT_MS);
   return {
     get url() {
       if (url === undefined) throw new Error("The database is there from beforeAll on.");
       return url;
+    },
+    atEnd: (step) => {
+      steps.push(step);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll } from "bun:test";
+import { beforeAll } from "bun:test";
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type Config, readConfig } from "../../src/config.ts";
@@ -66,9 +66,7 @@ export function testService(env: Record<string, string> = {}) {
   beforeAll(async () => {
     service = await start(testConfig(database.url, env), quiet);
   });
-  afterAll(async () => {
-    await service?.stop();
-  });
+  database.atEnd(() => service?.stop());
   return {
     get url() {
       return service.url;

@@ -37,7 +37,7 @@ export const dropOldRates = () => sql.typeAlias("void")`
 /**
  * Finished tasks after a place whose time is over by their queue's policy. Walks in id order, so in the order of creation,
  * and no further than tasks old enough for any policy. A task whose dedupe key still holds is kept.
- * Index: task's primary key.
+ * Indexes: task's primary key, task_dedupe_task_idx.
  */
 export const expiredTasks = (after: string, limit: number) => sql.type(
   z.strictObject({ id: z.uuid(), queue_id: z.int(), state: z.string(), over: z.boolean() }),
@@ -50,12 +50,12 @@ export const expiredTasks = (after: string, limit: number) => sql.type(
     order by t.id limit ${limit}
   )
   select w.id, w.queue_id, coalesce(w.outcome::text, '') as state,
-    coalesce(w.outcome is not null
+    coalesce(w.outcome is not null and d.key is null
       and w.finished < now() - make_interval(secs => case when w.outcome = 'failed' then q.retention_failed_seconds
-                                                           else q.retention_completed_seconds end)
-      and not exists (select 1 from task_dedupe d where d.task_id = w.id and d.queue_id = w.queue_id and d.holds_until > now()),
-      false) as over
-  from walked w join queue q on q.id = w.queue_id order by w.id`;
+                                                           else q.retention_completed_seconds end), false) as over
+  from walked w join queue q on q.id = w.queue_id
+  left join task_dedupe d on d.task_id = w.id and d.queue_id = w.queue_id and d.holds_until > now()
+  order by w.id`;
 
 /** Forgets dedupe keys whose task has finished and whose time is over. Index: task's primary key, a probe per key. */
 export const dropOldKeys = (limit: number) => sql.type(z.strictObject({ key: z.string() }))`

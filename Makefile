@@ -1,0 +1,53 @@
+# All that is done here by hand or by CI. Needs make and either Bun or Node with npm; the rest is installed into node_modules.
+# Programs are run by the Bun of package.json, whatever Bun the machine may have, so that everybody runs the same.
+
+BUN := node_modules/.bin/bun
+INSTALLED := node_modules/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help start demo migrate migrate-status migrate-down test check bench schema format build install
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+start: $(INSTALLED) ## Run the service (on an embedded PostgreSQL, unless DATABASE_URL names one)
+	@$(BUN) src/main.ts serve
+
+demo: $(INSTALLED) ## See 2,000 tasks, two workers and a crash go by
+	@$(BUN) src/main.ts demo
+
+migrate: $(INSTALLED) ## Apply pending migrations
+	@$(BUN) src/main.ts migrate
+
+migrate-status: $(INSTALLED) ## Show which migrations are applied
+	@$(BUN) src/main.ts migrate status
+
+migrate-down: $(INSTALLED) ## Take the newest migration back
+	@$(BUN) src/main.ts migrate down
+
+test: $(INSTALLED) ## Run all tests; some of them: make test ARGS="test/db"
+	@$(BUN) scripts/test.ts $(ARGS)
+
+check: $(INSTALLED) ## Do what CI does: format, lint, types, generated files, tests
+	$(BUN) node_modules/@biomejs/biome/bin/biome ci --error-on-warnings
+	$(BUN) node_modules/typescript/bin/tsc --noEmit
+	$(BUN) scripts/schema.ts --check
+	@$(BUN) scripts/test.ts
+
+bench: $(INSTALLED) ## Measure throughput and latency
+	@$(BUN) bench/run.ts $(ARGS)
+
+schema: $(INSTALLED) ## Write db/schema.sql anew from db/migrations
+	@$(BUN) scripts/schema.ts
+
+format: $(INSTALLED) ## Format and mend what can be mended
+	$(BUN) node_modules/@biomejs/biome/bin/biome check --write
+
+build: $(INSTALLED) ## Build the client for Node into dist/client.js
+	$(BUN) build src/client/index.ts --outfile dist/client.js --target node --format esm
+
+install: $(INSTALLED) ## Install the dependencies
+
+$(INSTALLED): package.json bun.lock scripts/install.sh
+	@sh scripts/install.sh
+	@touch $@

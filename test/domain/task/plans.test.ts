@@ -1,0 +1,152 @@
+/**
+ * Every hot statement reads its tables by an index, whatever the planner believes: with no statistics, with 100,000 rows
+ * that were never analyzed, and with statistics that say "empty" of tables that are not.
+ */
+import { beforeAll, describe, expect, test } from "bun:test";
+import pg from "pg";
+import { INDEX_ONLY } from "../../../src/db/pool.ts";
+import { claimNamedTasks, claimTasks } from "../../../src/domain/task/queries/claim.ts";
+import { cancelTask, changeTask, purgeTasks, retryTasks } from "../../../src/domain/task/queries/change.ts";
+import { lockWaiting, markAwaited, settleDependencies, unblockTasks } from "../../../src/domain/task/queries/dependencies.ts";
+import { enqueueTasks, keyHolders } from "../../../src/domain/task/queries/enqueue.ts";
+import {
+  completeTasks,
+  expireLeases,
+  extendLeases,
+  failTasks,
+  lookAtReceipts,
+  noteProgress,
+  queuesWithLateLeases,
+  releaseTasks,
+} from "../../../src/domain/task/queries/finish.ts";
+import { endedOf } from "../../../src/domain/task/queries/read.ts";
+import { expiredTasks } from "../../../src/domain/upkeep/queries.ts";
+import { getRequest, noteAnswer, takeRequest } from "../../../src/domain/request/queries.ts";
+import { idGenerator } from "../../../src/lib/uuid7.ts";
+import { planOf, type Query, readsWithoutIndex } from "../../support/plans.ts";
+import { testDatabase } from "../../support/postgres.ts";
+
+const QUEUE = 1;
+const ROWS = 100_000;
+const newId = idGenerator(Date.now);
+const ids = Array.from({ length: 50 }, () => newId(QUEUE));
+const receipts = ids.map((id) => ({ id, leaseSeq: 1 }));
+const claim = { queueId: QUEUE, limit: 50, leaseSeconds: null, worker: "w" };
+const task = {
+  name: "n",
+  payload: "{}",
+  priority: 5,
+  runAt: null,
+  delaySeconds: 0,
+  maxAttempts: null,
+  dueAt: null,
+  ownerId: null,
+  dedupeSeconds: null,
+  description: null,
+  tags: null,
+  dependsOn: null,
+  onDependencyFailure: "cancel",
+};
+const failure = { error: { message: "m" }, retry: true, delaySeconds: null, luck: 0.5 };
+
+/** The statements that callers and upkeep run all the time. */
+const HOT: Record<string, Query> = {
+  enqueueTasks: enqueueTasks(QUEUE, ids.map((id, at) => ({ ...task, id, dedupeKey: at % 2 ? `k${at}` : null }))),
+  keyHolders: keyHolders(QUEUE, ["a", "b"]),
+  claimTasks: claimTasks(claim),
+  claimNamedTasks: claimNamedTasks(claim, ["a", "b"]),
+  completeTasks: completeTasks(QUEUE, receipts, false),
+  failTasks: failTasks(QUEUE, receipts.map((receipt) => ({ ...receipt, ...failure })), false),
+  releaseTasks: releaseTasks(QUEUE, receipts.map((receipt) => ({ ...receipt, delaySeconds: 0 }))),
+  extendLeases: extendLeases(QUEUE, receipts, 30),
+  noteProgress: noteProgress(QUEUE, receipts.map((receipt) => ({ ...receipt, progress: { percent: 1 } }))),
+  lookAtReceipts: lookAtReceipts(QUEUE, ids),
+  expireLeases: expireLeases(QUEUE, 500),
+  cancelTask: cancelTask(QUEUE, ids[0]!, null, false),
+  changeTask: changeTask(QUEUE, ids[0]!, { priority: 1 }),
+  retryTasks: retryTasks(QUEUE, ids, { delaySeconds: 0, every: 0, restoring: false }),
+  purgeTasks: purgeTasks(QUEUE, ids, "pending"),
+  markAwaited: markAwaited(QUEUE, ids),
+  settleDependencies: settleDependencies(ids.map((id) => ({ id, queueId: QUEUE }))),
+  lockWaiting: lockWaiting(QUEUE, ids),
+  unblockTasks: unblockTasks(QUEUE, ids, ids.map(() => 1)),
+  endedOf: endedOf(QUEUE, ids),
+  takeRequest: takeRequest(1, "r", "task.enqueue", Buffer.from("00")),
+  getRequest: getRequest(1, "r"),
+  noteAnswer: noteAnswer(1, "r", "{}"),
+};
+
+/** Upkeep's walks: by an index too, but over all queues, so `queue` itself is read whole. */
+const WALKS: Record<string, Query> = {
+  queuesWithLateLeases: queuesWithLateLeases(),
+  expiredTasks: expiredTasks("00000000-0000-0000-0000-000000000000", 1000),
+};
+
+const FILL = `
+  insert into queue (project_id, name) select 1, 'plans' where not exists (select 1 from queue);
+  insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, payload, outcome, finished)
+    select (left(task_partition_bound(now())::text, 13) || '-7' || lpad(to_hex(n >> 12), 3, '0') || '-8' || lpad(to_hex(n & 4095), 3, '0')
+            || '-000000000001')::uuid, 1, 5, 5, now(), now(), now(), '{}',
+      case when n % 2 = 0 then 'completed'::task_outcome end, case when n % 2 = 0 then now() end
+    from generate_series(1, ${ROWS}) n;
+  insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, name)
+    select queue_id, priority, run_at, id, 0, 0, 'n' from task where outcome is null;
+  insert into task_lease (id, queue_id, attempts, lease_seq, claimed_at, expires_at, has_dependents)
+    select id, queue_id, 1, 1, now(), now(), false from task where outcome is not null;
+  insert into task_waiting (id, queue_id, unmet, on_failure) select id, queue_id, 1, 'run' from task where outcome is null;
+  insert into task_dependency (queue_id, task_id, on_queue_id, on_id) select queue_id, id, queue_id, id from task where outcome is null;
+  insert into task_dedupe (queue_id, key, task_id) select queue_id, id::text, id from task;
+  insert into request (project_id, request_id, method, params_hash) select 1, id::text, 'm', '' from task`;
+const TABLES = "task, task_ready, task_lease, task_waiting, task_dependency, task_dedupe, request";
+
+const database = testDatabase();
+let client: pg.Client;
+
+beforeAll(async () => {
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  // Nobody else may make statistics while these tests look.
+  await client.query(`do $$ declare t text; begin
+    for t in select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where c.relkind = 'r' and n.nspname = 'public' loop
+      execute format('alter table %I set (autovacuum_enabled = off)', t); end loop; end $$`);
+  for (const name of INDEX_ONLY) await client.query(`set ${name} = off`);
+});
+database.atEnd(() => client?.end());
+
+function checkPlans(): void {
+  for (const [name, query] of Object.entries(HOT))
+    test(`${name} reads by an index`, async () => {
+      expect(readsWithoutIndex(await planOf(client, query))).toEqual([]);
+    });
+  for (const [name, query] of Object.entries(WALKS))
+    test(`${name} reads by an index`, async () => {
+      const reads = readsWithoutIndex(await planOf(client, query));
+      expect(reads.filter((read) => !/ on queue\b/.test(read))).toEqual([]);
+    });
+}
+
+describe("on empty tables", checkPlans);
+
+describe("on 100,000 rows that were never analyzed", () => {
+  beforeAll(async () => {
+    await client.query(FILL);
+  });
+  checkPlans();
+});
+
+describe("with statistics that say empty", () => {
+  beforeAll(async () => {
+    await client.query(`truncate ${TABLES}`);
+    await client.query(`vacuum analyze ${TABLES}`);
+    await client.query(FILL);
+  });
+  checkPlans();
+});
+
+test("a scan of the whole table would be noticed", async () => {
+  await client.query("set enable_seqscan = on");
+  const nodes = await planOf(client, { sql: "select * from task_ready where attempts = 3", values: [] });
+  await client.query("set enable_seqscan = off");
+  expect(readsWithoutIndex(nodes)).toEqual(["Seq Scan on task_ready"]);
+});
