@@ -1,8 +1,8 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { createClient, isRefusal, RpcError, TransportError } from "../../src/client/index.ts";
 import { pauseSeconds } from "../../src/client/retry.ts";
+import { until } from "../support/until.ts";
 import { StubService } from "./stub-service.ts";
-import { until } from "./support.ts";
 
 const services: StubService[] = [];
 let service: StubService;
@@ -164,10 +164,10 @@ test("an abort ends a waiting call with the signal's reason, and the service see
   const stop = new AbortController();
   const reason = new Error("enough");
   const claim = caught(client().task.claim({ queue: "q", waitSeconds: 60 }, { signal: stop.signal }));
-  await until(() => service.calls.length === 1, "the claim arrives");
+  await until("the claim arrives", () => service.calls.length === 1);
   stop.abort(reason);
   expect(await claim).toBe(reason);
-  await until(() => service.hungUp === 1, "the service sees its caller go");
+  await until("the service sees its caller go", () => service.hungUp === 1);
   service.tasks.add("n");
   expect((await client().task.claim({ queue: "q" })).tasks).toHaveLength(1);
 });
@@ -176,7 +176,7 @@ test("an abort ends a pause between tries", async () => {
   service.plan = () => ({ ...unavailable, data: { type: "unavailable", retryAfterSeconds: 50 } });
   const stop = new AbortController();
   const call = caught(client().queue.stats({}, { signal: stop.signal }));
-  await until(() => service.calls.length === 1, "the call arrives");
+  await until("the call arrives", () => service.calls.length === 1);
   stop.abort("enough");
   expect(await call).toBe("enough");
 });

@@ -1,13 +1,5 @@
 import type { WorkerEvent } from "../../src/client/index.ts";
-
-/** Polls until the condition holds; the deadline is for a test that would hang, never for one that is slow. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, seconds = 20): Promise<void> {
-  const deadline = performance.now() + seconds * 1000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`Waited ${seconds} s in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+import { until } from "../support/until.ts";
 
 /** A listener that keeps all it hears. */
 export class Heard {
@@ -19,8 +11,7 @@ export class Heard {
   }
 
   async one<T extends WorkerEvent["type"]>(type: T): Promise<Extract<WorkerEvent, { type: T }>> {
-    await until(() => this.of(type).length > 0, `an event ${type}`);
-    return this.of(type)[0]!;
+    return await until(`an event ${type} is heard`, () => this.of(type)[0]);
   }
 }
 

@@ -9,8 +9,9 @@ import {
   type WorkerOptions,
   WorkerStopping,
 } from "../../src/client/index.ts";
+import { until } from "../support/until.ts";
 import { StubService } from "./stub-service.ts";
-import { gate, Heard, until } from "./support.ts";
+import { gate, Heard } from "./support.ts";
 
 let service: StubService;
 let heard: Heard;
@@ -51,7 +52,7 @@ test("tasks go to the handlers of their names, and what these return is the resu
 test("a catch-all handler takes every name, a named one beside it first", async () => {
   const tasks = [service.tasks.add("mail"), service.tasks.add(null), service.tasks.add("toString")];
   start({ handlers: { mail: () => "named" }, handle: () => "any" });
-  await until(() => heard.of("completed").length === 3, "all completed");
+  await until("all completed", () => heard.of("completed").length === 3);
   expect(tasks.map(({ result }) => result)).toEqual(["named", "any", "any"]);
   expect(service.of("task.claim")[0]!.params.names).toBeUndefined();
 });
@@ -61,15 +62,15 @@ test("it asks for as many tasks as it has free slots, never running more than co
   const gates = Array.from({ length: 7 }, () => gate());
   let begun = 0;
   const worker = start({ concurrency: 3, handle: () => gates[begun++]!.promise });
-  await until(() => begun === 3, "three begin");
+  await until("three begin", () => begun === 3);
   expect(worker.running).toBe(3);
   expect(service.of("task.claim").map(({ params }) => params.limit)).toEqual([3]);
   gates[0]!.resolve();
-  await until(() => begun === 4, "a fourth begins");
+  await until("a fourth begins", () => begun === 4);
   expect(service.of("task.claim").at(-1)!.params.limit).toBe(1);
   expect(worker.running).toBe(3);
   for (const each of gates) each.resolve();
-  await until(() => heard.of("completed").length === 7, "all completed");
+  await until("all completed", () => heard.of("completed").length === 7);
 });
 
 test("a handler that throws fails the attempt with message and code", async () => {
@@ -87,7 +88,7 @@ test("a handler that throws fails the attempt with message and code", async () =
       text: () => Promise.reject("just text\0\uD800"),
     },
   });
-  await until(() => heard.of("failed").length === 4, "all failed");
+  await until("all failed", () => heard.of("failed").length === 4);
   expect(plain.error).toEqual({ message: "no luck", code: null });
   expect(coded.error).toEqual({ message: "gone", code: "ENOENT" });
   expect(typed.error).toMatchObject({ code: "SyntaxError" });
@@ -124,15 +125,15 @@ test("leases are renewed while handlers run, all in one call", async () => {
   const gates = [gate(), gate()];
   let begun = 0;
   start({ handle: () => gates[begun++]!.promise });
-  await until(() => service.of("task.extend").length >= 2, "two renewals");
+  await until("two renewals", () => service.of("task.extend").length >= 2);
   for (const { params } of service.of("task.extend")) expect(params.receipts).toHaveLength(2);
   gates[0]!.resolve();
   await heard.one("completed");
   const before = service.of("task.extend").length;
-  await until(() => service.of("task.extend").length > before + 1, "renewals of the other alone");
+  await until("renewals of the other alone", () => service.of("task.extend").length > before + 1);
   expect(service.of("task.extend").at(-1)!.params.receipts).toHaveLength(1);
   gates[1]!.resolve();
-  await until(() => heard.of("completed").length === 2, "both completed");
+  await until("both completed", () => heard.of("completed").length === 2);
   expect(heard.of("lease_lost")).toEqual([]);
 });
 
@@ -141,7 +142,7 @@ test("an own lease is asked for and renewed by, and the queue is not asked", asy
   service.tasks.add("n");
   const end = gate();
   start({ leaseSeconds: 1, handle: () => end.promise });
-  await until(() => service.of("task.extend").length >= 1, "a renewal");
+  await until("a renewal", () => service.of("task.extend").length >= 1);
   expect(service.of("task.claim")[0]!.params.leaseSeconds).toBe(1);
   expect(service.of("task.extend")[0]!.params.leaseSeconds).toBe(1);
   expect(service.of("queue.get")).toEqual([]);
@@ -266,24 +267,24 @@ test("progress on a lost task aborts its handler", async () => {
 test("an unreachable service is waited for", async () => {
   await service.close();
   start({ handle: () => "done" });
-  await until(() => heard.of("trouble").length >= 2, "two failed claims");
+  await until("two failed claims", () => heard.of("trouble").length >= 2);
   expect(heard.of("trouble")[0]).toMatchObject({ during: "claim" });
   const task = service.tasks.add("n");
   await service.listen();
-  await until(() => task.state === "completed", "the task completed after the service came");
+  await until("the task completed after the service came", () => task.state === "completed");
 });
 
 test("a claim is not recorded unless it is asked for", async () => {
   service.plan = ({ method }, nth) => (method === "task.claim" && nth === 1 ? "lost after" : undefined);
   const task = service.tasks.add("n");
   start({ repeatableClaims: true, handle: () => null });
-  await until(() => task.state === "completed", "the task of the lost answer is done");
+  await until("the task of the lost answer is done", () => task.state === "completed");
   expect(service.of("task.claim")[0]!.params.requestId).toBe(service.of("task.claim")[1]!.params.requestId);
   expect(task.attempt).toBe(1);
   const plain = new StubService();
   await plain.listen();
   const worker = new Worker({ url: plain.url, queue: "q", handle: () => null }).start();
-  await until(() => plain.of("task.claim").length === 1, "a claim");
+  await until("a claim", () => plain.of("task.claim").length === 1);
   expect(plain.of("task.claim")[0]!.params.requestId).toBeUndefined();
   await worker.stop();
   await plain.close();
@@ -291,9 +292,9 @@ test("a claim is not recorded unless it is asked for", async () => {
 
 test("stop() cuts off a waiting claim and claims no more", async () => {
   const worker = start({ handle: () => null, waitSeconds: 60 });
-  await until(() => service.of("task.claim").length === 1, "a claim waits");
+  await until("a claim waits", () => service.of("task.claim").length === 1);
   await worker.stop();
-  await until(() => service.hungUp === 1, "the service sees the worker go");
+  await until("the service sees the worker go", () => service.hungUp === 1);
   expect(service.of("task.claim")).toHaveLength(1);
   expect(() => worker.start()).toThrow();
 });
@@ -305,7 +306,7 @@ test("stop() lets running handlers finish and report, renewing their leases mean
   const worker = start({ handle: () => end.promise });
   await heard.one("started");
   const stopped = worker.stop({ graceSeconds: 60 });
-  await until(() => service.of("task.extend").length >= 2, "renewals while stopping");
+  await until("renewals while stopping", () => service.of("task.extend").length >= 2);
   end.resolve("in time");
   await stopped;
   expect(task).toMatchObject({ state: "completed", result: "in time" });
@@ -325,7 +326,7 @@ test("handlers that outlast the grace are interrupted and their tasks released, 
       deaf: () => end.promise,
     },
   });
-  await until(() => heard.of("started").length === 2, "both run");
+  await until("both run", () => heard.of("started").length === 2);
   await worker.stop({ graceSeconds: 0 });
   expect(reasons[0]).toBeInstanceOf(WorkerStopping);
   expect([polite.state, deaf.state]).toEqual(["released", "released"]);
@@ -377,7 +378,7 @@ test("a listener that throws harms nothing", async () => {
       throw new Error("listener");
     },
   });
-  await until(() => task.state === "completed", "completed all the same");
+  await until("completed all the same", () => task.state === "completed");
   console.error = complain;
 });
 

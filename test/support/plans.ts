@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 
 /** One node of EXPLAIN (FORMAT JSON), as far as the tests look at it. */
 export interface PlanNode {
@@ -35,6 +35,10 @@ export async function planOf(client: pg.Client, query: Query): Promise<PlanNode[
 export function readsWithoutIndex(nodes: readonly PlanNode[]): string[] {
   return nodes
     .filter((node) => node["Relation Name"] !== undefined && node["Node Type"].includes("Scan"))
-    .filter((node) => !(/^(Index|Index Only) Scan$/.test(node["Node Type"]) && node["Index Cond"]) && node["Node Type"] !== "Tid Scan")
+    .filter(
+      (node) =>
+        !(/^(Index|Index Only) Scan$/.test(node["Node Type"]) && node["Index Cond"]) &&
+        node["Node Type"] !== "Tid Scan",
+    )
     .map((node) => `${node["Node Type"]} on ${node["Relation Name"]} ${node["Index Name"] ?? ""}`.trim());
 }

@@ -17,17 +17,19 @@ export const THROWAWAY_SETTINGS = {
 
 export interface ThrowawayServer {
   readonly url: string;
+  readonly dataDir: string;
   stop(): Promise<void>;
 }
 
 /** A PostgreSQL in a new temporary folder. It ends with this process, however that ends, and the folder goes with it. */
-export async function startThrowaway(): Promise<ThrowawayServer> {
+export async function startThrowaway(settings: Record<string, string> = {}): Promise<ThrowawayServer> {
   const dataDir = await mkdtemp(join(tmpdir(), "opensqs-test-"));
   const release = guard(dataDir);
   const log = createLogger({ level: "warn" });
-  const server = await startEmbedded({ dataDir, log, settings: THROWAWAY_SETTINGS });
+  const server = await startEmbedded({ dataDir, log, settings: { ...THROWAWAY_SETTINGS, ...settings } });
   return {
     url: server.url,
+    dataDir,
     stop: async () => {
       await server.stop();
       await rm(dataDir, { recursive: true, force: true });

@@ -34,9 +34,10 @@ export async function addTasks(db: Db, queueId: number, rows: readonly enqueuein
     if (row.dedupeKey !== null) firstOfKey.set(row.dedupeKey, row.id);
     distinct.push(row);
   }
-  const answers = await db.any(enqueueing.enqueueTasks(queueId, distinct));
-  if (answers.length === 0) throw new QueueGone();
-  const added = new Set(answers.filter((a) => a.added).map((a) => a.id));
+  const answer = await db.maybeOne(enqueueing.enqueueTasks(queueId, distinct));
+  if (!answer) throw new QueueGone();
+  const keyed = new Set(answer.keyed);
+  const added = new Set(distinct.filter((row) => row.dedupeKey === null || keyed.has(row.id)).map((row) => row.id));
   const holders = await holdersOf(
     db,
     queueId,

@@ -32,17 +32,17 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
   gone as (
     delete from task_ready r using picked p
     where r.queue_id = ${a.queueId} and r.priority = p.priority and r.run_at = p.run_at and r.id = p.id
-    returning r.id, r.priority, r.run_at, r.attempts + 1 as attempts, r.lease_seq + 1 as lease_seq, r.has_dependents
+    returning r.id, r.attempts + 1 as attempts, r.lease_seq + 1 as lease_seq, r.has_dependents
   ), lease as (
     insert into task_lease as l (id, queue_id, attempts, lease_seq, claimed_at, expires_at, has_dependents, worker)
     select g.id, ${a.queueId}, g.attempts, g.lease_seq, now(),
            now() + make_interval(secs => coalesce(${a.leaseSeconds}::float8, h.lease_seconds)), g.has_dependents, ${a.worker}::text
     from gone g cross join home h
-    returning l.id, l.expires_at
+    returning l.id, l.attempts, l.lease_seq, l.expires_at
   )
-  select g.id, t.name, t.payload, g.priority::int as priority, g.attempts, t.max_attempts, g.lease_seq, g.run_at, l.expires_at, t.added, t.tags,
-         t.depends_on
-  from gone g join lease l on l.id = g.id join task t on t.id = g.id and t.queue_id = ${a.queueId}`;
+  select l.id, t.name, t.payload, t.priority::int as priority, l.attempts, t.max_attempts, l.lease_seq, t.run_at, l.expires_at,
+         t.added, t.tags, t.depends_on
+  from lease l join task t on t.id = l.id and t.queue_id = ${a.queueId}`;
 
 /**
  * Claims up to `limit` due tasks of one queue, none if it is paused. Answers them in no order.

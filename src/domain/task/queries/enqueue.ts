@@ -24,18 +24,19 @@ export interface TaskRow {
 }
 
 /**
- * Adds tasks to one queue. A task whose dedupe key is held is not added: `holder` then names the task that holds it.
- * Answers a row per task in no order, or none at all when the queue is gone.
+ * Adds tasks to one queue, but those whose dedupe key is held. Answers which of the keyed tasks were added; no row at all
+ * when the queue is gone.
  *
  * The queue's row is locked for key share, so that a queue.delete cannot overlook a task that is being added: what a
  * foreign key would do, but once a statement instead of once a row.
  *
  * A key is taken over only if its row is still the one this statement's snapshot saw (`taken`): whether the holder has
- * finished is judged by that snapshot, and must not be judged of a holder that came later.
+ * finished is judged by that snapshot, and must not be judged of a holder that came later. Lists are matched by hashed
+ * sub-plans (IN), since joins of two lists would be nested loops here.
  * Indexes: task_dedupe_pkey, task's primary key.
  */
 export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.type(
-  z.strictObject({ id: z.uuid(), added: z.boolean(), holder: z.uuid().nullable() }),
+  z.strictObject({ keyed: z.array(z.uuid()) }),
 )`
   with home as materialized (
     select q.max_attempts from queue q where q.id = ${queueId} for key share
@@ -52,7 +53,7 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.t
     ) as i(id, name, payload, priority, run_at, delay, max_attempts, due_at, owner_id, key, key_seconds, description, tags,
            depends_on, on_failure)
   ), seen as materialized (
-    select d.key, d.taken, d.task_id,
+    select d.key, d.taken,
       coalesce(d.holds_until > now(), false) or exists (
         select 1 from task t where t.id = d.task_id and t.queue_id = ${queueId} and t.outcome is null) as holds
     from input i join task_dedupe d on d.queue_id = ${queueId} and d.key = i.key
@@ -64,12 +65,12 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.t
     on conflict (queue_id, key) do update
       set task_id = excluded.task_id, holds_until = excluded.holds_until, taken = d.taken + 1
       where d.queue_id = ${queueId}
-        and exists (select 1 from seen s where s.key = d.key and s.taken = d.taken and not s.holds)
-    returning d.key, d.task_id
+        and (d.key, d.taken) in (select s.key, s.taken from seen s where not s.holds)
+    returning d.task_id
   ), accepted as materialized (
     select i.*, coalesce(i.max_attempts, home.max_attempts) as attempts_max
-    from input i cross join home left join taken k on k.key = i.key
-    where i.key is null or k.task_id = i.id
+    from home cross join input i
+    where i.key is null or i.id in (select k.task_id from taken k)
   ), facts as (
     insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, due_at, name, owner_id, dedupe_key,
                       description, tags, depends_on, payload)
@@ -88,8 +89,7 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.t
     insert into queue_delta (queue_id, enqueued)
     select ${queueId}, count(*) from accepted having count(*) > 0
   )
-  select i.id, a.id is not null as added, s.task_id as holder
-  from home cross join input i left join accepted a on a.id = i.id left join seen s on s.key = i.key`;
+  select array(select k.task_id from taken k) as keyed from home`;
 
 /** Who holds these dedupe keys of one queue now. Index: task_dedupe_pkey. */
 export const keyHolders = (queueId: number, keys: readonly string[]) => sql.type(

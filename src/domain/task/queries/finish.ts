@@ -1,3 +1,4 @@
+import type { FragmentSqlToken } from "slonik";
 import { z } from "zod";
 import { booleans, floats, ints, jsons, sql, uuids } from "../../../db/sql.ts";
 import type { Receipt } from "../receipt.ts";
@@ -6,12 +7,13 @@ const ids = (receipts: readonly Receipt[]) => uuids(receipts.map((r) => r.id));
 const seqs = (receipts: readonly Receipt[]) => ints(receipts.map((r) => r.leaseSeq));
 
 /**
- * Locks the leases that the receipts name, in id order, so that two batches cannot wait for each other in a circle. A
- * lease whose task has dependents is left alone unless `settling`: it may only end in a transaction that settles them.
+ * Locks the leases that the receipts name, in id order, so that two batches cannot wait for each other in a circle, and
+ * carries each item's own values along: joining them on again would be a nested loop over two lists. A lease whose task
+ * has dependents is left alone unless `settling`: it may only end in a transaction that settles them.
  */
-const held = (queueId: number, settling: boolean) => sql.fragment`
+const held = (queueId: number, settling: boolean, carried: FragmentSqlToken) => sql.fragment`
   held as materialized (
-    select l.id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents, i.at
+    select l.id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents, ${carried}
     from input i join task_lease l on l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq
     where ${settling} or not l.has_dependents
     order by l.id for update of l
@@ -30,11 +32,11 @@ export const completeTasks = (
 ) => sql.type(z.strictObject({ id: z.uuid(), worker: z.string().nullable() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.result))}::jsonb[])
-      with ordinality as i(id, seq, result, at)
-  ), ${held(queueId, settling)}, done as (
+      as i(id, seq, result)
+  ), ${held(queueId, settling, sql.fragment`i.result`)}, done as (
     update task t set outcome = 'completed', finished = now(), updated = now(), attempts = h.attempts, lease_seq = h.lease_seq,
-      result = i.result, progress = h.progress
-    from held h join input i on i.at = h.at
+      result = h.result, progress = h.progress
+    from held h
     where t.id = h.id and t.queue_id = ${queueId}
     returning t.id, h.worker
   ), counted as (
@@ -62,20 +64,20 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.error))}::jsonb[],
         ${booleans(items.map((i) => i.retry))}, ${floats(items.map((i) => i.delaySeconds))}, ${floats(items.map((i) => i.luck))})
-      with ordinality as i(id, seq, error, retry, delay, luck, at)
+      as i(id, seq, error, retry, delay, luck)
   ), home as materialized (
     select q.* from queue q where q.id = ${queueId}
-  ), ${held(queueId, settling)}, done as (
+  ), ${held(queueId, settling, sql.fragment`i.error, i.retry, i.delay, i.luck`)}, done as (
     update task t set
-      errors = coalesce(t.errors, '[]') || (i.error || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker)),
+      errors = coalesce(t.errors, '[]') || (h.error || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker)),
       updated = now(), attempts = h.attempts, lease_seq = h.lease_seq, progress = h.progress,
-      outcome = case when not i.retry or h.attempts >= t.max_attempts then 'failed'::task_outcome end,
-      finished = case when not i.retry or h.attempts >= t.max_attempts then now() end,
-      run_at = case when not i.retry or h.attempts >= t.max_attempts then t.run_at
-        else now() + make_interval(secs => coalesce(i.delay,
-          case when q.backoff_jitter then i.luck else 1 end
+      outcome = case when not h.retry or h.attempts >= t.max_attempts then 'failed'::task_outcome end,
+      finished = case when not h.retry or h.attempts >= t.max_attempts then now() end,
+      run_at = case when not h.retry or h.attempts >= t.max_attempts then t.run_at
+        else now() + make_interval(secs => coalesce(h.delay,
+          case when q.backoff_jitter then h.luck else 1 end
             * least(q.backoff_max_seconds, q.backoff_base_seconds * power(q.backoff_factor, least(h.attempts - 1, 100))))) end
-    from held h join input i on i.at = h.at cross join home q
+    from held h cross join home q
     where t.id = h.id and t.queue_id = ${queueId}
     returning t.id, t.outcome is not null as dead, t.run_at, t.priority, t.attempts, t.lease_seq, h.has_dependents, t.name,
       h.worker
@@ -97,11 +99,11 @@ export const releaseTasks = (
 ) => sql.type(z.strictObject({ id: z.uuid(), run_at: z.number() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.delaySeconds))})
-      with ordinality as i(id, seq, delay, at)
-  ), ${held(queueId, true)}, done as (
+      as i(id, seq, delay)
+  ), ${held(queueId, true, sql.fragment`i.delay`)}, done as (
     update task t set updated = now(), attempts = h.attempts - 1, lease_seq = h.lease_seq,
-      run_at = coalesce(now() + make_interval(secs => i.delay), t.run_at)
-    from held h join input i on i.at = h.at
+      run_at = coalesce(now() + make_interval(secs => h.delay), t.run_at)
+    from held h
     where t.id = h.id and t.queue_id = ${queueId}
     returning t.id, t.run_at, t.priority, t.attempts, t.lease_seq, h.has_dependents, t.name
   ), again as (
@@ -115,7 +117,7 @@ export const extendLeases = (queueId: number, receipts: readonly Receipt[], leas
   z.strictObject({ id: z.uuid(), expires_at: z.number() }),
 )`
   with input as materialized (
-    select * from unnest(${ids(receipts)}, ${seqs(receipts)}) with ordinality as i(id, seq, at)
+    select * from unnest(${ids(receipts)}, ${seqs(receipts)}) as i(id, seq)
   ), home as materialized (
     select coalesce(${leaseSeconds}::float8, q.lease_seconds) as seconds from queue q where q.id = ${queueId}
   ), held as materialized (
@@ -133,7 +135,7 @@ export const noteProgress = (queueId: number, items: readonly (Receipt & { reado
 )`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.progress))}::jsonb[])
-      with ordinality as i(id, seq, progress, at)
+      as i(id, seq, progress)
   ), held as materialized (
     select l.id, i.progress from input i
     join task_lease l on l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq
