@@ -18,7 +18,7 @@ export interface GlobalOptions {
 export function commandContext(deps: CliDeps, { url = deps.config.url, json = false }: GlobalOptions): CommandContext {
   return {
     ...deps,
-    client: createClient({ url, retry: { deadlineSeconds: 15 } }),
+    client: createClient({ url, retry: { tries: 4, deadlineSeconds: 15 } }),
     json,
     width: deps.stdout.columns ?? 80,
     print(value, text) {

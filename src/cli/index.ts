@@ -18,8 +18,9 @@ const STATES = ["waiting", "pending", "claimed", "completed", "failed", "cancell
 const SORTS = ["added", "-added", "finished", "-finished", "dueAt", "priority"];
 
 const AFTER_HELP = `
-Exit codes: 0 done; 1 refused, unreachable or failed; 2 the command line is wrong.
-The service is reached at --url, else at OPENSQS_URL, else at http://127.0.0.1:8080.`;
+Exit codes: 0 done; 1 refused, unreachable or failed; 2 wrong command line.
+The service is reached at --url, or else at OPENSQS_URL, or else at
+http://127.0.0.1 on the port that PORT names (8080).`;
 
 /**
  * Runs one command line (without the program's own name) and answers its exit code: 0 done, 1 refused or failed,
@@ -124,13 +125,15 @@ function addTaskCommands(program: Command, context: () => CommandContext): void 
 }
 
 const AFTER_WORK = `
-The command is run by /bin/sh. It gets the payload as JSON on standard input, and OPENSQS_TASK_ID,
-OPENSQS_QUEUE, OPENSQS_TASK_NAME and OPENSQS_ATTEMPT in its environment. Exit code 0 completes the task
-with what was written to standard output as the result: as JSON if it is JSON, else as text. Any other
-exit code fails the attempt, with the end of standard error as the message; the service tries it again
-while attempts are left. If the task is cancelled or its lease lost, the command gets SIGTERM.
+The command is run by /bin/sh. It gets the payload as JSON on standard input,
+and OPENSQS_TASK_ID, OPENSQS_QUEUE, OPENSQS_TASK_NAME and OPENSQS_ATTEMPT in its
+environment. Exit code 0 completes the task with what was written to standard
+output as the result: as JSON if it is JSON, else as text. Any other exit code
+fails the attempt, with the end of standard error as the message; the service
+tries it again while attempts are left. If the task is cancelled or its lease
+lost, the command gets SIGTERM, and SIGKILL five seconds later.
 
-Example: opensqs work mail --exec 'jq -r .to | xargs -I{} ./send {}' --concurrency 4`;
+Example: opensqs work mail --exec 'jq -r .to | ./send' --concurrency 4`;
 
 function addWorkCommand(program: Command, context: () => CommandContext): void {
   program

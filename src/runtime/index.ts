@@ -20,7 +20,7 @@ export interface RunningServer {
   port: number;
   /** Accepts no more; resolves when the running answers are out and every connection is closed. */
   drain(): Promise<void>;
-  /** Closes every connection, whatever is going on. */
+  /** Closes every connection, whatever is going on, or leaves that to the end of the process. */
   kill(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export interface HttpServer {
   readonly url: string;
   /**
    * Accepts no more, lets running answers finish, closes idle connections; what still runs after `graceSeconds` is cut
-   * off. Resolves to whether all answers finished. Repeating it gives the first one's answer.
+   * off (on Deno only by the end of the process). Resolves to whether all answers finished. Repeating it gives the first one's answer.
    */
   stop(graceSeconds: number): Promise<boolean>;
 }

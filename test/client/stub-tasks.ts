@@ -57,6 +57,13 @@ export class StubTasks {
         const task = this.add((params.name as string | undefined) ?? null, params.payload, params.queue as string);
         return { result: { id: task.id, state: "pending", duplicate: false } };
       }
+      case "task.enqueueMany": {
+        const tasks = params.tasks as Fields[];
+        const added = tasks.map((task) =>
+          this.add((task.name as string | undefined) ?? null, task.payload, params.queue as string),
+        );
+        return { result: { tasks: added.map(({ id }) => ({ id, state: "pending", duplicate: false })) } };
+      }
       case "task.claim":
         return { result: { tasks: await this.#claim(params, gone) } };
       case "task.extend":

@@ -106,7 +106,7 @@ test("a worker whose task went to another cannot complete it", async () => {
     fetch: (url, init) =>
       String(init.body).includes('"task.extend"') ? Promise.reject(new TypeError("no network")) : fetch(url, init),
   });
-  start({ client: frozen, handle: () => end.promise });
+  start({ client: frozen, concurrency: 1, handle: () => end.promise });
   await heard.one("started");
   await until("the lease ran out", async () => (await client.task.get({ id })).state === "pending");
   const { tasks } = await client.task.claim({ queue, waitSeconds: 5, leaseSeconds: 60 });

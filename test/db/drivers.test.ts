@@ -183,6 +183,6 @@ describe.skipIf(!hasOpenssl)("all three drivers on a real server with TLS", () =
     ["127.0.0.1", "?sslmode=verify-full&sslrootcert=CA"],
   ])("%s%s is refused by each", async (host, query) => {
     const url = at(`${host}:${port}`, query.replace("CA", join(folder, "ca.crt")));
-    for (const connect of [byPg, bySlonik, byDbmate]) expect(connect(url)).rejects.toThrow(/certificate/);
+    for (const connect of [byPg, bySlonik, byDbmate]) await expect(connect(url)).rejects.toThrow(/certificate/);
   });
 });

@@ -60,7 +60,7 @@ describe("issues", () => {
       [{ path: "priority", message: "Too big: expected number to be <=9" }],
     ],
     [
-      "a union's alternative that was meant, deeper",
+      "a union's alternative that was meant: the one with fewest issues",
       { queue: "a", backoff: { cron: "* * * * *" } },
       [{ path: "backoff.zone", message: "is required" }],
     ],

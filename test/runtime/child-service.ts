@@ -1,13 +1,21 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const inProject = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
+/** Deno's own program: the launcher in node_modules/.bin is a Node process around it, which would take the signals. */
+function denoProgram(): string {
+  const installer = createRequire(import.meta.url)("deno/install_api.cjs") as { runInstall(): string };
+  return installer.runInstall();
+}
+
 const COMMANDS = {
-  bun: [process.execPath],
-  deno: [inProject("node_modules/.bin/deno"), "run", "--quiet", "--no-lock", "-A"],
+  bun: () => [process.execPath],
+  // No lock file: the project has bun's.
+  deno: () => [denoProgram(), "run", "--quiet", "--no-lock", "-A"],
 } as const;
 
 /** One thing that the child told. */
@@ -34,7 +42,7 @@ export class ChildService {
   }
 
   static async start(runtime: keyof typeof COMMANDS, graceSeconds: number): Promise<ChildService> {
-    const [command, ...words] = [...COMMANDS[runtime], inProject("test/runtime/service.ts"), String(graceSeconds)];
+    const [command, ...words] = [...COMMANDS[runtime](), inProject("test/runtime/service.ts"), String(graceSeconds)];
     const service = new ChildService(spawn(command!, words, { stdio: ["pipe", "pipe", "inherit"] }));
     const { port, url } = await service.event("listening");
     service.port = Number(port);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
 import net from "node:net";
 import { serveHttp } from "../../src/runtime/index.ts";
 import { connect } from "../rpc/raw-http.ts";
@@ -40,6 +41,25 @@ describe.each(["bun", "deno"] as const)("on %s", (runtime) => {
       expect(await (await fetch(`${service.url}/metrics`)).text()).toContain(
         'opensqs_rpc_calls_total{method="echo",outcome="ok"} 1',
       );
+    });
+
+    test("what is not ours, not JSON or too large is refused before it is read", async () => {
+      const { port } = service;
+      const type = "Content-Type: application/json";
+      const host = `Host: localhost:${port}`;
+      const empty = "Content-Length: 0";
+      // Not until the connection is closed: Deno first waits for the body that it was told of.
+      const status = async (...head: string[]) => {
+        const connection = await connect(port);
+        connection.write(["POST /rpc HTTP/1.1", ...head, "", ""].join("\r\n"));
+        const text = await connection.until(/\r\n\r\n/);
+        connection.hangUp();
+        return Number(text.slice(9, 12));
+      };
+      expect(await status("Host: evil.example", type, empty)).toBe(403);
+      expect(await status(host, "Content-Type: text/plain", empty)).toBe(415);
+      expect(await status(host, type, "Content-Length: 4194305")).toBe(413);
+      expect(await status(host, type, empty)).toBe(200);
     });
 
     test("the handler learns whom it talks to", async () => {
@@ -99,10 +119,13 @@ describe.each(["bun", "deno"] as const)("on %s", (runtime) => {
 });
 
 test("a port that is taken is told", async () => {
-  const options = { host: "127.0.0.1", port: 0, log: { error: () => {} }, handle: async () => new Response() };
-  const first = await serveHttp(options);
-  await expect(serveHttp({ ...options, port: first.port })).rejects.toThrow();
-  expect(await first.stop(1)).toBe(true);
+  // Not a second server of Bun's: in `bun test`, that would replace the first one instead.
+  const taken = net.createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port } = taken.address() as net.AddressInfo;
+  const options = { host: "127.0.0.1", port, log: { error: () => {} }, handle: async () => new Response() };
+  await expect(serveHttp(options)).rejects.toThrow();
+  taken.close();
 });
 
 test.each([

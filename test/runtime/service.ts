@@ -17,6 +17,9 @@ const nothing = z.strictObject({});
 const stopping = new AbortController();
 const go = new Promise((resolve) => process.stdin.once("data", resolve));
 
+// Nobody is left to stop this process when the test's own has ended.
+process.stdin.on("end", () => exit(1));
+
 const methods = [
   echo,
   // A long poll as a waiting claim is one: it ends when its caller is gone or the service stops.

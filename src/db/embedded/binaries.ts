@@ -45,7 +45,7 @@ function nativeFolder(platform: string, arch: string): string {
  * npm packages hold no symbolic links, so the package lists them and a postinstall script makes them; package managers that
  * do not run such scripts leave the libraries without the names under which the programs look for them.
  */
-async function makeSymlinks(native: string): Promise<void> {
+export async function makeSymlinks(native: string): Promise<void> {
   const list = join(native, "pg-symlinks.json");
   if (!existsSync(list)) return;
   const links = JSON.parse(await readFile(list, "utf8")) as { source: string; target: string }[];

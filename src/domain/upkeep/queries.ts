@@ -54,7 +54,9 @@ export const expiredTasks = (after: string, limit: number) => sql.type(
       and w.finished < now() - make_interval(secs => case when w.outcome = 'failed' then q.retention_failed_seconds
                                                            else q.retention_completed_seconds end), false) as over
   from walked w join queue q on q.id = w.queue_id
-  left join task_dedupe d on d.task_id = w.id and d.queue_id = w.queue_id and d.holds_until > now()
+  left join lateral (
+    select d.key from task_dedupe d where d.task_id = w.id and d.holds_until > now() offset 0
+  ) d on true
   order by w.id`;
 
 /** Forgets dedupe keys whose task has finished and whose time is over. Index: task's primary key, a probe per key. */

@@ -4,11 +4,11 @@ import { json, sql, texts, uuids } from "../../../db/sql.ts";
 // Takes one unfinished task out of whichever narrow table it is in. A task that moves just now is in none of them for
 // this statement's snapshot; the caller then looks again.
 const takeOut = (queueId: number, id: string) => sql.fragment`
-  subject as (
-    select t.id, t.priority, t.run_at from task t where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId}
+  subject as materialized (
+    select t.id, t.queue_id, t.priority, t.run_at from task t where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId}
   ), from_ready as (
     delete from task_ready r using subject s
-    where r.queue_id = ${queueId} and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+    where r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
     returning r.attempts, r.lease_seq, r.has_dependents, null::text as worker, null::jsonb as progress
   ), from_lease as (
     delete from task_lease l where l.id = ${sql.uuid(id)} and l.queue_id = ${queueId}
@@ -53,14 +53,16 @@ export const retryTasks = (
   with input as materialized (
     select * from unnest(${uuids(ids)}) with ordinality as i(id, at)
   ), locked as materialized (
-    select t.id, t.outcome, t.deleted_at, i.at from input i join task t on t.id = i.id and t.queue_id = ${queueId}
-    where t.outcome is not null and (${options.restoring} or t.deleted_at is null)
-    order by t.id for update of t
+    select t.id, t.queue_id, t.outcome, t.deleted_at, i.at from (select * from input order by id) i cross join lateral (
+      select t.id, t.queue_id, t.outcome, t.deleted_at from task t
+      where t.id = i.id and t.queue_id = ${queueId} and t.outcome is not null and (${options.restoring} or t.deleted_at is null)
+      for update
+    ) t
   ), done as (
     update task t set outcome = null, finished = null, updated = now(), result = null, progress = null, attempts = 0,
       deleted_at = null,
       run_at = now() + make_interval(secs => ${options.delaySeconds}::float8 + (k.at - 1) * ${options.every}::float8)
-    from locked k where t.id = k.id and t.queue_id = ${queueId}
+    from locked k where t.id = any(array[k.id]) and t.queue_id = k.queue_id
     returning t.id, t.run_at, t.priority, t.lease_seq, t.name, t.dedupe_key, k.outcome as was, k.deleted_at is not null as hidden
   ), again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
@@ -120,11 +122,11 @@ export const describeTask = (queueId: number, id: string, p: TaskPatch) => sql.t
  * the change is done then. Indexes: the primary keys.
  */
 export const changeTask = (queueId: number, id: string, p: TaskPatch) => sql.type(z.strictObject({ id: z.uuid() }))`
-  with subject as (
-    select t.id, t.priority, t.run_at from task t where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId}
+  with subject as materialized (
+    select t.id, t.queue_id, t.priority, t.run_at from task t where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId}
   ), gone as (
     delete from task_ready r using subject s
-    where r.queue_id = ${queueId} and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+    where r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
     returning r.id, r.attempts, r.lease_seq, r.has_dependents
   ), still as (
     update task_waiting w set unmet = w.unmet where w.id = ${sql.uuid(id)} and w.queue_id = ${queueId} returning w.id
@@ -140,7 +142,7 @@ export const changeTask = (queueId: number, id: string, p: TaskPatch) => sql.typ
   ), again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select ${queueId}, d.priority, d.run_at, d.id, g.attempts, g.lease_seq, g.has_dependents, d.name
-    from done d join gone g on g.id = d.id
+    from done d cross join gone g
   )
   select d.id from done d`;
 
@@ -167,31 +169,31 @@ export const purgeTasks = (queueId: number, ids: readonly string[], state: strin
   z.strictObject({ id: z.uuid(), has_dependents: z.boolean() }),
 )`
   with subject as materialized (
-    select t.id, t.priority, t.run_at, t.outcome, t.deleted_at from task t
+    select t.id, t.queue_id, t.priority, t.run_at, t.outcome, t.deleted_at from task t
     where t.queue_id = ${queueId} and t.id = any(${uuids(ids)})
   ), from_ready as (
     delete from task_ready r using subject s where ${state} = 'pending'
-      and r.queue_id = ${queueId} and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
-    returning r.id, r.has_dependents
+      and r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+    returning r.id, r.queue_id, r.has_dependents
   ), from_lease as (
-    delete from task_lease l using subject s where ${state} = 'claimed' and l.id = s.id and l.queue_id = ${queueId}
-    returning l.id, l.has_dependents
+    delete from task_lease l using subject s where ${state} = 'claimed' and l.id = any(array[s.id]) and l.queue_id = s.queue_id
+    returning l.id, l.queue_id, l.has_dependents
   ), from_waiting as (
-    delete from task_waiting w using subject s where ${state} = 'waiting' and w.id = s.id and w.queue_id = ${queueId}
-    returning w.id, w.has_dependents
+    delete from task_waiting w using subject s where ${state} = 'waiting' and w.id = any(array[s.id]) and w.queue_id = s.queue_id
+    returning w.id, w.queue_id, w.has_dependents
   ), chosen as (
     select * from from_ready union all select * from from_lease union all select * from from_waiting
-    union all select s.id, false from subject s where s.outcome::text = ${state}
+    union all select s.id, s.queue_id, false from subject s where s.outcome::text = ${state}
   ), gone as (
     delete from task t using chosen c
-    where t.id = c.id and t.queue_id = ${queueId}
+    where t.id = any(array[c.id]) and t.queue_id = c.queue_id
       and coalesce(t.outcome::text, 'unfinished')
         = case when ${state} in ('completed', 'failed', 'cancelled') then ${state} else 'unfinished' end
-    returning t.id, t.outcome, t.deleted_at, c.has_dependents
+    returning t.id, t.queue_id, t.outcome, t.deleted_at, c.has_dependents
   ), keys as (
-    delete from task_dedupe d using gone g where d.task_id = g.id and d.queue_id = ${queueId}
+    delete from task_dedupe d using gone g where d.task_id = any(array[g.id])
   ), edges as (
-    delete from task_dependency d using gone g where d.task_id = g.id and d.queue_id = ${queueId}
+    delete from task_dependency d using gone g where d.task_id = any(array[g.id]) and d.queue_id = g.queue_id
   ), counted as (
     insert into queue_delta (queue_id, completed, failed, cancelled)
     select ${queueId}, -count(*) filter (where outcome = 'completed'), -count(*) filter (where outcome = 'failed'),

@@ -31,7 +31,7 @@ export interface ClaimArgs {
 const moveToLease = (a: ClaimArgs) => sql.fragment`
   gone as (
     delete from task_ready r using picked p
-    where r.queue_id = ${a.queueId} and r.priority = p.priority and r.run_at = p.run_at and r.id = p.id
+    where r.queue_id = any(array[p.queue_id]) and r.priority = p.priority and r.run_at = p.run_at and r.id = p.id
     returning r.id, r.attempts + 1 as attempts, r.lease_seq + 1 as lease_seq, r.has_dependents
   ), lease as (
     insert into task_lease as l (id, queue_id, attempts, lease_seq, claimed_at, expires_at, has_dependents, worker)
@@ -42,7 +42,10 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
   )
   select l.id, t.name, t.payload, t.priority::int as priority, l.attempts, t.max_attempts, l.lease_seq, t.run_at, l.expires_at,
          t.added, t.tags, t.depends_on
-  from lease l join task t on t.id = l.id and t.queue_id = ${a.queueId}`;
+  from lease l cross join lateral (
+    select t.name, t.payload, t.priority, t.max_attempts, t.run_at, t.added, t.tags, t.depends_on
+    from task t where t.id = l.id and t.queue_id = ${a.queueId} offset 0
+  ) t`;
 
 /**
  * Claims up to `limit` due tasks of one queue, none if it is paused. Answers them in no order.
@@ -56,10 +59,10 @@ export const claimTasks = (a: ClaimArgs) => sql.type(ClaimedRow)`
   with home as materialized (
     select q.lease_seconds from queue q where q.id = ${a.queueId} and not q.paused
   ), picked as materialized (
-    select r.priority, r.run_at, r.id
+    select r.queue_id, r.priority, r.run_at, r.id
     from home cross join unnest(${ints(PRIORITIES)}) as p(priority)
     cross join lateral (
-      select r.priority, r.run_at, r.id from task_ready r
+      select r.queue_id, r.priority, r.run_at, r.id from task_ready r
       where r.queue_id = ${a.queueId} and r.priority = p.priority::smallint and r.run_at <= now()
       order by r.run_at, r.id limit ${a.limit} for update skip locked
     ) r
@@ -85,9 +88,9 @@ export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.t
     ) r
     order by r.priority, r.run_at, r.id limit ${a.limit} * 2
   ), picked as materialized (
-    select r.priority, r.run_at, r.id
+    select r.queue_id, r.priority, r.run_at, r.id
     from candidates c cross join lateral (
-      select r.priority, r.run_at, r.id from task_ready r
+      select r.queue_id, r.priority, r.run_at, r.id from task_ready r
       where r.queue_id = ${a.queueId} and r.priority = c.priority and r.run_at = c.run_at and r.id = c.id
       for update skip locked
     ) r

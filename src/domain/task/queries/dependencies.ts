@@ -16,14 +16,14 @@ const pairs = (keys: readonly TaskKey[]) => sql.fragment`
  */
 export const markAwaited = (queueId: number, ids: readonly string[]) => sql.type(z.strictObject({ id: z.uuid() }))`
   with subject as materialized (
-    select t.id, t.priority, t.run_at from task t where t.queue_id = ${queueId} and t.id = any(${uuids(ids)}) order by t.id
+    select t.id, t.queue_id, t.priority, t.run_at from task t where t.queue_id = ${queueId} and t.id = any(${uuids(ids)}) order by t.id
   ), in_ready as (
     update task_ready r set has_dependents = true from subject s
-    where r.queue_id = ${queueId} and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id returning r.id
+    where r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id returning r.id
   ), in_lease as (
-    update task_lease l set has_dependents = true from subject s where l.id = s.id and l.queue_id = ${queueId} returning l.id
+    update task_lease l set has_dependents = true from subject s where l.id = any(array[s.id]) and l.queue_id = s.queue_id returning l.id
   ), in_waiting as (
-    update task_waiting w set has_dependents = true from subject s where w.id = s.id and w.queue_id = ${queueId} returning w.id
+    update task_waiting w set has_dependents = true from subject s where w.id = any(array[s.id]) and w.queue_id = s.queue_id returning w.id
   )
   select id from in_ready union all select id from in_lease union all select id from in_waiting`;
 
@@ -35,24 +35,25 @@ export const outcomes = (queueId: number, ids: readonly string[]) => sql.type(
 
 /** Writes down what a new task waits for, to be found when that ends. */
 export const addDependencies = (task: TaskKey, on: readonly TaskKey[]) => sql.typeAlias("void")`
-  insert into task_dependency (queue_id, task_id, on_queue_id, on_id)
-  select ${task.queueId}, ${sql.uuid(task.id)}, i.queue_id, i.id from ${pairs(on)}`;
+  insert into task_dependency (queue_id, task_id, position, on_queue_id, on_id)
+  select ${task.queueId}, ${sql.uuid(task.id)}, row_number() over (order by i.id), i.queue_id, i.id from ${pairs(on)}`;
 
 /**
  * Takes away the dependencies on tasks that have ended and answers who waited for them, once per dependency.
- * Locks in the tasks' order, so that two parents that end at once cannot wait for each other in a circle.
+ * Each row belongs to one ended task, so two that end at once lock different ones.
  * Index: task_dependency_on_idx.
  */
 export const settleDependencies = (ended: readonly TaskKey[]) => sql.type(
   z.strictObject({ task_id: z.uuid(), queue_id: z.int(), on_id: z.uuid() }),
 )`
   with found as materialized (
-    select d.task_id, d.queue_id, d.on_id from ${pairs(ended)}
-    join task_dependency d on d.on_queue_id = i.queue_id and d.on_id = i.id
-    order by d.task_id, d.on_id for update of d
+    select d.task_id, d.queue_id, d.position from ${pairs(ended)} cross join lateral (
+      select d.task_id, d.queue_id, d.position from task_dependency d where d.on_id = i.id and d.on_queue_id = i.queue_id
+      for update
+    ) d
   )
   delete from task_dependency d using found f
-  where d.task_id = f.task_id and d.queue_id = f.queue_id and d.on_id = f.on_id
+  where d.task_id = any(array[f.task_id]) and d.queue_id = f.queue_id and d.position = f.position
   returning d.task_id, d.queue_id, d.on_id`;
 
 /** What waiting tasks of one queue do when a dependency fails. Locks them in id order. Index: task_waiting's primary key. */
@@ -70,18 +71,21 @@ export const unblockTasks = (queueId: number, ids: readonly string[], settled: r
   z.strictObject({ id: z.uuid() }),
 )`
   with input as materialized (
-    select * from unnest(${uuids(ids)}, ${ints(settled)}) as i(id, settled)
+    select i.id, ${queueId}::int as queue_id, i.settled from unnest(${uuids(ids)}, ${ints(settled)}) as i(id, settled)
   ), counted as (
     update task_waiting w set unmet = w.unmet - i.settled from input i
-    where w.id = i.id and w.queue_id = ${queueId} and w.unmet > i.settled
+    where w.id = any(array[i.id]) and w.queue_id = i.queue_id and w.unmet > i.settled
   ), gone as (
     delete from task_waiting w using input i
-    where w.id = i.id and w.queue_id = ${queueId} and w.unmet <= i.settled
+    where w.id = any(array[i.id]) and w.queue_id = i.queue_id and w.unmet <= i.settled
     returning w.id, w.has_dependents
   )
   insert into task_ready as r (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
   select ${queueId}, t.priority, t.run_at, t.id, t.attempts, t.lease_seq, g.has_dependents, t.name
-  from gone g join task t on t.id = g.id and t.queue_id = ${queueId}
+  from gone g cross join lateral (
+    select t.id, t.priority, t.run_at, t.attempts, t.lease_seq, t.name from task t
+    where t.id = g.id and t.queue_id = ${queueId} offset 0
+  ) t
   returning r.id`;
 
 /** Ends waiting tasks of one queue because a dependency did not complete. Indexes: the primary keys. */

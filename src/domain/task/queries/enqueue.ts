@@ -55,8 +55,10 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.t
   ), seen as materialized (
     select d.key, d.taken,
       coalesce(d.holds_until > now(), false) or exists (
-        select 1 from task t where t.id = d.task_id and t.queue_id = ${queueId} and t.outcome is null) as holds
-    from input i join task_dedupe d on d.queue_id = ${queueId} and d.key = i.key
+        select 1 from task t where t.id = any(array[d.task_id]) and t.queue_id = d.queue_id and t.outcome is null) as holds
+    from input i cross join lateral (
+      select d.queue_id, d.key, d.taken, d.task_id, d.holds_until from task_dedupe d where d.queue_id = ${queueId} and d.key = i.key offset 0
+    ) d
     where i.key is not null
   ), taken as (
     insert into task_dedupe as d (queue_id, key, task_id, holds_until)

@@ -6,19 +6,29 @@ import type { Receipt } from "../receipt.ts";
 const ids = (receipts: readonly Receipt[]) => uuids(receipts.map((r) => r.id));
 const seqs = (receipts: readonly Receipt[]) => ints(receipts.map((r) => r.leaseSeq));
 
+// How a target of UPDATE or DELETE is joined to its list, here and in the other files: `t.id = any(array[h.id]) and
+// t.queue_id = h.queue_id`. It means `t.id = h.id`, but leaves the planner one way only: a look-up by the key for each row
+// of the list. With plain equality, or the queue's number as a constant, it may read the whole table in index order and
+// look each row up in the list, and does so where it believes the table empty: which statistics say of a queue that has
+// been drained, until long after the next flood (docs/decisions/0003). Reads use a lateral sub-query for the same end.
+
 /**
- * Locks the leases that the receipts name, in id order, so that two batches cannot wait for each other in a circle, and
- * carries each item's own values along: joining them on again would be a nested loop over two lists. A lease whose task
- * has dependents is left alone unless `settling`: it may only end in a transaction that settles them.
+ * Locks the leases that the receipts name, in the input's order, which is that of the ids, so that two batches cannot wait
+ * for each other in a circle. The lateral sub-query fixes who asks whom: left to choose, the planner reads all leases and
+ * looks each up in the input when it believes the table empty. Each item's own values are carried along: joining them on
+ * again would be a loop over two lists. A lease whose task has dependents is left alone unless `settling`: it may only end
+ * in a transaction that settles them.
  */
 const held = (queueId: number, settling: boolean, carried: FragmentSqlToken) => sql.fragment`
   held as materialized (
-    select l.id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents, ${carried}
-    from input i join task_lease l on l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq
-    where ${settling} or not l.has_dependents
-    order by l.id for update of l
+    select l.*, ${carried}
+    from input i cross join lateral (
+      select l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents from task_lease l
+      where l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq and (${settling} or not l.has_dependents)
+      for update
+    ) l
   ), gone as (
-    delete from task_lease l using held h where l.id = h.id and l.queue_id = ${queueId}
+    delete from task_lease l using held h where l.id = any(array[h.id]) and l.queue_id = h.queue_id
   )`;
 
 /**
@@ -32,12 +42,12 @@ export const completeTasks = (
 ) => sql.type(z.strictObject({ id: z.uuid(), worker: z.string().nullable() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.result))}::jsonb[])
-      as i(id, seq, result)
+      as i(id, seq, result) order by i.id
   ), ${held(queueId, settling, sql.fragment`i.result`)}, done as (
     update task t set outcome = 'completed', finished = now(), updated = now(), attempts = h.attempts, lease_seq = h.lease_seq,
       result = h.result, progress = h.progress
     from held h
-    where t.id = h.id and t.queue_id = ${queueId}
+    where t.id = any(array[h.id]) and t.queue_id = h.queue_id
     returning t.id, h.worker
   ), counted as (
     insert into queue_delta (queue_id, completed) select ${queueId}, count(*) from done having count(*) > 0
@@ -64,7 +74,7 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.error))}::jsonb[],
         ${booleans(items.map((i) => i.retry))}, ${floats(items.map((i) => i.delaySeconds))}, ${floats(items.map((i) => i.luck))})
-      as i(id, seq, error, retry, delay, luck)
+      as i(id, seq, error, retry, delay, luck) order by i.id
   ), home as materialized (
     select q.* from queue q where q.id = ${queueId}
   ), ${held(queueId, settling, sql.fragment`i.error, i.retry, i.delay, i.luck`)}, done as (
@@ -78,7 +88,7 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
           case when q.backoff_jitter then h.luck else 1 end
             * least(q.backoff_max_seconds, q.backoff_base_seconds * power(q.backoff_factor, least(h.attempts - 1, 100))))) end
     from held h cross join home q
-    where t.id = h.id and t.queue_id = ${queueId}
+    where t.id = any(array[h.id]) and t.queue_id = h.queue_id
     returning t.id, t.outcome is not null as dead, t.run_at, t.priority, t.attempts, t.lease_seq, h.has_dependents, t.name,
       h.worker
   ), again as (
@@ -99,12 +109,12 @@ export const releaseTasks = (
 ) => sql.type(z.strictObject({ id: z.uuid(), run_at: z.number() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.delaySeconds))})
-      as i(id, seq, delay)
+      as i(id, seq, delay) order by i.id
   ), ${held(queueId, true, sql.fragment`i.delay`)}, done as (
     update task t set updated = now(), attempts = h.attempts - 1, lease_seq = h.lease_seq,
       run_at = coalesce(now() + make_interval(secs => h.delay), t.run_at)
     from held h
-    where t.id = h.id and t.queue_id = ${queueId}
+    where t.id = any(array[h.id]) and t.queue_id = h.queue_id
     returning t.id, t.run_at, t.priority, t.attempts, t.lease_seq, h.has_dependents, t.name
   ), again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
@@ -117,16 +127,18 @@ export const extendLeases = (queueId: number, receipts: readonly Receipt[], leas
   z.strictObject({ id: z.uuid(), expires_at: z.number() }),
 )`
   with input as materialized (
-    select * from unnest(${ids(receipts)}, ${seqs(receipts)}) as i(id, seq)
+    select * from unnest(${ids(receipts)}, ${seqs(receipts)}) as i(id, seq) order by i.id
   ), home as materialized (
     select coalesce(${leaseSeconds}::float8, q.lease_seconds) as seconds from queue q where q.id = ${queueId}
   ), held as materialized (
-    select l.id from input i join task_lease l on l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq
-    order by l.id for update of l
+    select l.id, l.queue_id from input i cross join lateral (
+      select l.id, l.queue_id from task_lease l
+      where l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq for update
+    ) l
   )
   update task_lease l set expires_at = now() + make_interval(secs => home.seconds)
   from held h cross join home
-  where l.id = h.id and l.queue_id = ${queueId}
+  where l.id = any(array[h.id]) and l.queue_id = h.queue_id
   returning l.id, l.expires_at`;
 
 /** Notes progress on the lease, which is narrow, instead of on the task. Index: task_lease's primary key. */
@@ -135,14 +147,15 @@ export const noteProgress = (queueId: number, items: readonly (Receipt & { reado
 )`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.progress))}::jsonb[])
-      as i(id, seq, progress)
+      as i(id, seq, progress) order by i.id
   ), held as materialized (
-    select l.id, i.progress from input i
-    join task_lease l on l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq
-    order by l.id for update of l
+    select l.id, l.queue_id, i.progress from input i cross join lateral (
+      select l.id, l.queue_id from task_lease l
+      where l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq for update
+    ) l
   )
   update task_lease l set progress = h.progress from held h
-  where l.id = h.id and l.queue_id = ${queueId}
+  where l.id = any(array[h.id]) and l.queue_id = h.queue_id
   returning l.id`;
 
 /**
@@ -153,21 +166,28 @@ export const lookAtReceipts = (queueId: number, taskIds: readonly string[]) => s
   z.strictObject({ id: z.uuid(), state: z.string().nullable(), lease_seq: z.int() }),
 )`
   select v.id, v.state, v.lease_seq
-  from unnest(${uuids(taskIds)}) as i(id) join task_with_state v on v.id = i.id and v.queue_id = ${queueId}`;
+  from unnest(${uuids(taskIds)}) as i(id) cross join lateral (
+    select v.id, v.state, v.lease_seq from task_with_state v where v.id = i.id and v.queue_id = ${queueId} offset 0
+  ) v`;
 
 /**
- * Returns tasks whose lease ran out, by the database's clock: ready at once while attempts are left, else dead.
- * Skips leases that somebody is just ending or extending. Index: task_lease_expires_idx.
+ * Returns tasks of any queue whose lease ran out, by the database's clock: ready at once while attempts are left, else
+ * dead. Skips leases that somebody is just ending or extending. Index: task_lease_expires_idx.
  */
-export const expireLeases = (queueId: number, limit: number) => sql.type(
-  z.strictObject({ id: z.uuid(), dead: z.boolean(), has_dependents: z.boolean(), worker: z.string().nullable() }),
+export const expireLeases = (limit: number) => sql.type(
+  z.strictObject({
+    id: z.uuid(),
+    queue_id: z.int(),
+    dead: z.boolean(),
+    has_dependents: z.boolean(),
+    worker: z.string().nullable(),
+  }),
 )`
   with late as materialized (
-    select l.id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents from task_lease l
-    where l.queue_id = ${queueId} and l.expires_at <= now()
-    order by l.expires_at, l.id limit ${limit} for update skip locked
+    select l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents from task_lease l
+    where l.expires_at <= now() order by l.expires_at limit ${limit} for update skip locked
   ), gone as (
-    delete from task_lease l using late h where l.id = h.id and l.queue_id = ${queueId}
+    delete from task_lease l using late h where l.id = any(array[h.id]) and l.queue_id = h.queue_id
   ), done as (
     update task t set
       errors = coalesce(t.errors, '[]') || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker,
@@ -177,17 +197,14 @@ export const expireLeases = (queueId: number, limit: number) => sql.type(
       finished = case when h.attempts >= t.max_attempts then now() end,
       run_at = case when h.attempts >= t.max_attempts then t.run_at else now() end
     from late h
-    where t.id = h.id and t.queue_id = ${queueId}
-    returning t.id, t.outcome is not null as dead, t.run_at, t.priority, t.attempts, t.lease_seq, h.has_dependents, t.name, h.worker
+    where t.id = any(array[h.id]) and t.queue_id = h.queue_id
+    returning t.id, t.queue_id, t.outcome is not null as dead, t.run_at, t.priority, t.attempts, t.lease_seq,
+      h.has_dependents, t.name, h.worker
   ), again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
-    select ${queueId}, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name from done d where not d.dead
+    select d.queue_id, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name
+    from done d where not d.dead
   ), counted as (
-    insert into queue_delta (queue_id, failed) select ${queueId}, count(*) from done where dead having count(*) > 0
+    insert into queue_delta (queue_id, failed) select d.queue_id, count(*) from done d where d.dead group by d.queue_id
   )
-  select d.id, d.dead, d.has_dependents, d.worker from done d`;
-
-/** The queues that hold a lease which ran out. Index: task_lease_expires_idx, probed once a queue. */
-export const queuesWithLateLeases = () => sql.type(z.strictObject({ id: z.int() }))`
-  select q.id from queue q
-  where exists (select 1 from task_lease l where l.queue_id = q.id and l.expires_at <= now())`;
+  select d.id, d.queue_id, d.dead, d.has_dependents, d.worker from done d`;

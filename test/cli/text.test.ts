@@ -1,0 +1,58 @@
+import { expect, test } from "bun:test";
+import { cut, printable, shortCount, shortSeconds, table } from "../../src/cli/text.ts";
+
+test("a table keeps to its width by cutting the columns that may be cut", () => {
+  const columns = [{ title: "ID" }, { title: "NAME", least: 6 }, { title: "N", right: true }];
+  const rows = [
+    ["0123456789", "a name that is much too long for a narrow terminal", "1"],
+    ["0123456789", "short", "200"],
+  ];
+  const text = table(columns, rows, 30);
+  expect(text).toBe(
+    ["ID          NAME             N", "0123456789  a name that …    1", "0123456789  short          200", ""].join(
+      "\n",
+    ),
+  );
+  // What may not be cut stays whole, whatever the width.
+  expect(table(columns, rows, 5)).toContain("0123456789  a nam…  ");
+});
+
+test("nothing from a task can drive the terminal", () => {
+  const hostile = "a\u001b[2Jb\nc\u202ed\u009be\u2028f";
+  expect(printable(hostile)).toBe("a?[2Jb?c?d?e?f");
+  expect(table([{ title: "T" }], [[hostile]])).toBe("T\na?[2Jb?c?d?e?f\n");
+});
+
+test("cut counts characters, not halves of them", () => {
+  expect(cut("😀😀😀", 3)).toBe("😀😀😀");
+  expect(cut("😀😀😀", 2)).toBe("😀…");
+});
+
+test("counts take five characters at most", () => {
+  const counts = [0, 3.44, 9999, 10_000, 99_949, 99_950, 999_499, 999_500, 12_345_678, 1e9, 5e12];
+  expect(counts.map(shortCount)).toEqual([
+    "0",
+    "3.4",
+    "9999",
+    "10.0k",
+    "99.9k",
+    "100k",
+    "999k",
+    "1.0M",
+    "12.3M",
+    "1.0G",
+    "5.0T",
+  ]);
+});
+
+test("seconds are told as people do", () => {
+  expect([null, 0.4, 119, 120, 7199, 7200, 172_800].map(shortSeconds)).toEqual([
+    "-",
+    "0 s",
+    "119 s",
+    "2 min",
+    "120 min",
+    "2 h",
+    "2 d",
+  ]);
+});

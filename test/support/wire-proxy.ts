@@ -1,0 +1,63 @@
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/** Stands between a client and PostgreSQL on loopback, to be as unhelpful as networks and poolers can be. */
+export interface WireProxy {
+  readonly port: number;
+  /** Keeps back every notification, as a transaction pooler does. */
+  dropNotifications: boolean;
+  /** Passes nothing on any more in either direction, and says nothing, as a firewall that forgot the connection. */
+  silent: boolean;
+  readonly connections: number;
+  close(): Promise<void>;
+}
+
+const NOTIFICATION = "A".charCodeAt(0);
+
+export async function startWireProxy(target: { host: string; port: number }): Promise<WireProxy> {
+  const sockets = new Set<Socket>();
+  const state = { dropNotifications: false, silent: false, connections: 0 };
+  const server: Server = createServer((client) => {
+    state.connections += 1;
+    const database = connect(target);
+    const split = messageSplitter();
+    client.on("data", (bytes) => void (state.silent || database.write(bytes)));
+    database.on("data", (bytes) => {
+      const kept = split(Buffer.from(bytes)).filter(
+        (message) => !(state.dropNotifications && message[0] === NOTIFICATION),
+      );
+      if (!state.silent) client.write(Buffer.concat(kept));
+    });
+    for (const [one, other] of [
+      [client, database],
+      [database, client],
+    ] as const) {
+      sockets.add(one);
+      one.on("error", () => other.destroy());
+      one.on("close", () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  return Object.assign(state, {
+    port: typeof address === "object" && address !== null ? address.port : 0,
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  });
+}
+
+/** Cuts what the server sends into whole messages: a type byte, then a length that counts itself. */
+function messageSplitter(): (bytes: Buffer) => Buffer[] {
+  let rest = Buffer.alloc(0);
+  return (bytes) => {
+    rest = Buffer.concat([rest, bytes]);
+    const messages: Buffer[] = [];
+    while (rest.length >= 5 && rest.length >= 1 + rest.readUInt32BE(1)) {
+      const end = 1 + rest.readUInt32BE(1);
+      messages.push(rest.subarray(0, end));
+      rest = rest.subarray(end);
+    }
+    return messages;
+  };
+}
