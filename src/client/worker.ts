@@ -20,6 +20,8 @@ const CLAIM_BACKOFF: RetryPolicy = {
 const CLAIM_MAX = 1000;
 /** Beside waitSeconds. Short, because a worker whose connection died silently does nothing until then. */
 const CLAIM_TIMEOUT_SECONDS = 10;
+/** How long a stopping worker waits for the answer of the claim that it has just sent. */
+const CLAIM_YOUNG_MS = 1000;
 /** A service that is stopping answers waiting claims at once and empty; asking again at once would only load it. */
 const EMPTY_PAUSE_MS = 500;
 /** A task without a handler (the service hands out by name, so hardly ever) goes back for this long. */
@@ -45,7 +47,10 @@ export class Worker {
   readonly #running = new Map<HeldTask, Promise<void>>();
   readonly #stopping = new AbortController();
   readonly #givenUp = new AbortController();
+  readonly #cutOff = new AbortController();
   #interrupted = false;
+  /** When the last claim was sent. */
+  #askedMs = 0;
   #claiming: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #slotFreed: (() => void) | undefined;
@@ -86,13 +91,25 @@ export class Worker {
   }
 
   async #windUp(graceMs: number): Promise<void> {
-    this.#stopping.abort(new Error("The worker is stopping."));
+    const reason = new Error("The worker is stopping.");
+    this.#stopping.abort(reason);
     this.#slotFreed?.();
-    // The claim first: its loop hands back the tasks of an answer that had arrived. An answer cut off on its way is the
-    // one thing that can be missed; the service leases nothing to a caller who has hung up, so that is a matter of luck.
-    await within(LAST_WORDS_MS, this.#claiming ?? Promise.resolve());
+    await this.#endClaim(graceMs, reason);
     if (!(await within(graceMs, this.#allDone()))) await this.#interruptAll();
     this.#givenUp.abort(new Error("The worker has stopped."));
+  }
+
+  /**
+   * Ends the claim that is under way. One that has waited for a while waits for a task and can be cut off. A young one is
+   * probably just being answered: on a busy queue that is nearly always so, and to hang up then would leave its tasks
+   * leased to nobody until their leases run out (seen in 14 of 150 stops). Its tasks are handed back by #take().
+   */
+  async #endClaim(graceMs: number, reason: Error): Promise<void> {
+    const claiming = this.#claiming ?? Promise.resolve();
+    const youngMs = this.#askedMs + CLAIM_YOUNG_MS - performance.now();
+    await within(Math.min(Math.max(youngMs, 0), graceMs), claiming);
+    this.#cutOff.abort(reason);
+    await within(LAST_WORDS_MS, claiming);
   }
 
   async #interruptAll(): Promise<void> {
@@ -135,7 +152,7 @@ export class Worker {
   async #claimOnce(): Promise<void> {
     const { client, queues, project, handlers, handle, leaseSeconds, waitSeconds, repeatableClaims, name } =
       this.#settings;
-    const askedMs = performance.now();
+    this.#askedMs = performance.now();
     const { tasks } = await client.task.claim(
       {
         queues: [...queues],
@@ -149,14 +166,14 @@ export class Worker {
       // This loop is the retry: it may ask for as many tasks as there are slots by then. Only a claim with a requestId
       // must be repeated as it was.
       {
-        signal: this.#stopping.signal,
+        signal: this.#cutOff.signal,
         timeoutSeconds: CLAIM_TIMEOUT_SECONDS,
         repeatable: repeatableClaims,
         ...(repeatableClaims ? {} : { retry: { tries: 1 } }),
       },
     );
     const answeredMs = performance.now();
-    if (tasks.length === 0 && answeredMs - askedMs < EMPTY_PAUSE_MS) await this.#pause(EMPTY_PAUSE_MS);
+    if (tasks.length === 0 && answeredMs - this.#askedMs < EMPTY_PAUSE_MS) await this.#pause(EMPTY_PAUSE_MS);
     await Promise.all(tasks.map((task) => this.#take(task, answeredMs)));
   }
 

@@ -1,6 +1,6 @@
 /**
  * Whether a JSON number, parsed and printed again, keeps its decimal value. `1.0`, `1e3` and `-0` do (as 1, 1000, 0);
- * 9007199254740993, 1e400 and 0.1234567890123456789 do not. A text that is not a JSON number answers false.
+ * 9007199254740993, 1e400 and 0.1234567890123456789 do not. For what only begins like a number (`-`, `1-2`) the answer has no meaning.
  */
 export function numberSurvives(literal: string): boolean {
   const value = Number(literal);
@@ -10,13 +10,13 @@ export function numberSurvives(literal: string): boolean {
 }
 
 /**
- * The decimal value of a number's text in one form: sign, digits without zeros at either end, power of ten.
+ * A number's decimal value in one form: digits without zeros at either end, power of ten. Without its sign, which a
+ * double keeps, but for zero, where it means nothing.
  * Loops instead of patterns: `/0+$/` takes quadratic time on megabytes of zeros.
  */
 function canonical(literal: string): string {
-  const negative = literal.startsWith("-");
   const exponentAt = literal.search(/[eE]/);
-  const mantissa = literal.slice(negative ? 1 : 0, exponentAt === -1 ? undefined : exponentAt);
+  const mantissa = literal.slice(literal.startsWith("-") ? 1 : 0, exponentAt === -1 ? undefined : exponentAt);
   const point = mantissa.indexOf(".");
   const digits = point === -1 ? mantissa : mantissa.slice(0, point) + mantissa.slice(point + 1);
   const decimals = point === -1 ? 0 : mantissa.length - point - 1;
@@ -28,5 +28,5 @@ function canonical(literal: string): string {
   if (start === end) return "0";
 
   const written = exponentAt === -1 ? 0 : Number(literal.slice(exponentAt + 1));
-  return `${negative ? "-" : ""}${digits.slice(start, end)}e${written - decimals + (digits.length - end)}`;
+  return `${digits.slice(start, end)}e${written - decimals + (digits.length - end)}`;
 }

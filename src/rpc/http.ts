@@ -47,8 +47,7 @@ export function createHttpHandler(options: HttpOptions): Handle {
     const page = pages.get(path);
     if (page === undefined) return refusal(404, "Nothing is here. Calls go to POST /rpc.");
     if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");
-    const response = await page();
-    return request.method === "GET" ? response : new Response(null, response);
+    return page();
   };
 
   return async (request, connection) => {
@@ -121,9 +120,9 @@ function rememberOriginChecks({ hosts, origins }: HttpOptions): (port: number) =
   };
 }
 
-/** Bun gives a URL without a host for HTTP/1.0, so a base must be at hand; it is never looked at. */
+/** The path called; a target that makes no URL (`*`, `http://[`) is no path of ours. */
 function pathOf(request: Request): string {
-  return new URL(request.url, "http://service.invalid").pathname;
+  return URL.parse(request.url)?.pathname ?? "";
 }
 
 const HEADERS = {

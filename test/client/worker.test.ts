@@ -290,6 +290,30 @@ test("a claim is not recorded unless it is asked for", async () => {
   await plain.close();
 });
 
+test("stop() waits for the answer of a claim it has just sent, and hands its tasks back", async () => {
+  const task = service.tasks.add("n");
+  const arrived = gate();
+  const answer = gate();
+  const slow = createClient({
+    url: service.url,
+    fetch: async (url, init) => {
+      const response = await fetch(url, init);
+      if (!String(init.body).includes('"task.claim"')) return response;
+      arrived.resolve();
+      await answer.promise;
+      init.signal?.throwIfAborted();
+      return response;
+    },
+  });
+  const worker = start({ client: slow, handle: () => "must not run" });
+  await arrived.promise;
+  const stopped = worker.stop();
+  answer.resolve();
+  await stopped;
+  expect(task.state).toBe("released");
+  expect(heard.of("started")).toEqual([]);
+});
+
 test("stop() cuts off a waiting claim and claims no more", async () => {
   const worker = start({ handle: () => null, waitSeconds: 60 });
   await until("a claim waits", () => service.of("task.claim").length === 1);

@@ -198,6 +198,15 @@ describe("methods and paths", () => {
       expect(text).toContain('{"error":{"status":404,');
     },
   );
+  test.each(["*", "http://[", "rpc", "http://", "/\\..\\rpc%00", "/\u00ff"])(
+    "the target %s does no harm",
+    async (target) => {
+      const before = logged.length;
+      const { status } = await raw(server.port, [`GET ${target} HTTP/1.1`, `Host: localhost:${server.port}`]);
+      expect([400, 404]).toContain(status);
+      expect(logged.length).toBe(before);
+    },
+  );
   test("a query is looked over", async () => {
     expect((await fetch(`${server.url}/healthz?probe=1`)).status).toBe(200);
   });

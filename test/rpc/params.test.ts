@@ -13,7 +13,11 @@ const params = z.strictObject({
   said: z.union([z.string(), z.number()], { error: "must be words or a number" }).optional(),
   tasks: z.array(z.strictObject({ name: z.string(), priority: Priority.optional() })).optional(),
   backoff: z
-    .union([z.strictObject({ seconds: z.number() }), z.strictObject({ cron: z.string(), zone: z.string() })])
+    .union([
+      z.strictObject({ seconds: z.number() }),
+      z.strictObject({ cron: z.string(), zone: z.string() }),
+      z.strictObject({ days: z.number(), at: z.string() }),
+    ])
     .optional(),
 });
 
