@@ -5,10 +5,7 @@ import { numberSurvives } from "./json-number.ts";
  * the database cannot: a number that a double cannot carry, a key twice in one object, NUL, half a surrogate pair.
  * `findLosses` then tells whether it does, and where. A value that is not suspect says exactly what its text says.
  */
-export type ParsedJson =
-  | { kind: "value"; value: unknown; suspect: boolean }
-  | { kind: "malformed" }
-  | { kind: "deep" };
+export type ParsedJson = { kind: "value"; value: unknown; suspect: boolean } | { kind: "malformed" } | { kind: "deep" };
 
 /**
  * Parses a text of whole characters (as a decoder of UTF-8 gives it) and at most `nestingMax` levels.

@@ -115,6 +115,17 @@ test("a service that is not there is told with what to do", async () => {
   expect(err).toContain("nothing listens there. Is it running? Start it with: opensqs serve\n");
 }, 60_000);
 
+test("the exit code comes after all output has been taken, however slow its reader", async () => {
+  let taken = "";
+  const slow = { write: (text: string, written?: () => void) => void setTimeout(take, 20, text, written) };
+  const take = (text: string, written?: () => void) => {
+    taken += text;
+    written?.();
+  };
+  await cli(["stats"], { url: service.url, stdout: slow });
+  expect(taken).toBe("No queues yet.\n");
+});
+
 test("--url comes before the configuration", async () => {
   expect((await cli(["--url", service.url, "stats"], { url: "http://127.0.0.1:1" })).out).toBe("No queues yet.\n");
   expect((await cli(["stats", "--url", service.url], { url: "http://127.0.0.1:1" })).out).toBe("No queues yet.\n");

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { resultTable, whatNext } from "../../src/cli/demo/story.ts";
 import { cut, printable, shortCount, shortSeconds, table } from "../../src/cli/text.ts";
 
 test("a table keeps to its width by cutting the columns that may be cut", () => {
@@ -55,4 +56,10 @@ test("seconds are told as people do", () => {
     "2 h",
     "2 d",
   ]);
+});
+
+test("the demo's result fits 80 columns, whatever its numbers", () => {
+  const counts = { completed: 99_999, retried: 99_999, takenOver: 2000, dead: 99_999, lost: 99_999, double: 99_999 };
+  const lines = (resultTable({ ...counts, seconds: 119.9, perSecond: 99_999 }) + whatNext()).split("\n");
+  for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
 });

@@ -15,7 +15,12 @@ let service: SpawnedService;
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "opensqs-crash-"));
   // A database of its own with every durability setting on: the throw-away server of the other tests has them off.
-  service = await spawnService({ DATA_DIR: dataDir, DATABASE_URL: "", ALLOW_UNSAFE_DATABASE: "off", LOG_LEVEL: "info" });
+  service = await spawnService({
+    DATA_DIR: dataDir,
+    DATABASE_URL: "",
+    ALLOW_UNSAFE_DATABASE: "off",
+    LOG_LEVEL: "info",
+  });
 });
 afterAll(async () => {
   await service?.stop();
@@ -39,7 +44,12 @@ describe("kill -9 under load", () => {
     const acknowledged = await loadThrough("service-dies", async () => {
       service.kill("SIGKILL");
       expect(await service.ended).toBe("SIGKILL");
-      service = await spawnService({ DATA_DIR: dataDir, DATABASE_URL: "", ALLOW_UNSAFE_DATABASE: "off", LOG_LEVEL: "info" });
+      service = await spawnService({
+        DATA_DIR: dataDir,
+        DATABASE_URL: "",
+        ALLOW_UNSAFE_DATABASE: "off",
+        LOG_LEVEL: "info",
+      });
     });
     expect(acknowledged.repeats).toBeGreaterThan(0);
     expect(await brokenPromises(service.url, "service-dies", acknowledged)).toEqual([]);

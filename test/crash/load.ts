@@ -51,7 +51,9 @@ export function startLoad(url: () => string, queue: string): Load {
 
   const work = async () => {
     while (!stopping) {
-      const { tasks } = await persist(() => rpc(url(), "task.claim", { queue, limit: 5, leaseSeconds: 1, waitSeconds: 0.1 }));
+      const { tasks } = await persist(() =>
+        rpc(url(), "task.claim", { queue, limit: 5, leaseSeconds: 1, waitSeconds: 0.1 }),
+      );
       for (const { id, receipt } of tasks) {
         try {
           await persist(() => rpc(url(), "task.complete", { receipt, result: receipt }));
@@ -99,8 +101,8 @@ export async function brokenPromises(url: string, queue: string, acknowledged: A
   }
   // A requestId is one call: no producer's number may stand in two tasks.
   const payloads = [...tasks.values()].map((task) => JSON.stringify(task.payload));
-  if (new Set(payloads).size !== payloads.length) broken.push(`${payloads.length - new Set(payloads).size} calls acted twice`);
+  if (new Set(payloads).size !== payloads.length)
+    broken.push(`${payloads.length - new Set(payloads).size} calls acted twice`);
   const { violations } = await rpc(url, "admin.verify", {});
   return [...broken, ...violations.map((violation) => JSON.stringify(violation))];
 }
-

@@ -19,13 +19,23 @@ test("a worker stopped past its lease and resumed is refused with lease_lost", a
     await until("the worker holds the task", () => lines.includes("claimed"));
     child.kill("SIGSTOP");
     // Its lease of a second runs out, and another worker gets the task.
-    const { tasks } = await service.call("task.claim", { queue: "late", waitSeconds: 20, leaseSeconds: 60, worker: "second" });
+    const { tasks } = await service.call("task.claim", {
+      queue: "late",
+      waitSeconds: 20,
+      leaseSeconds: 60,
+      worker: "second",
+    });
     expect(tasks.map((task) => [task.id, task.attempt])).toEqual([[id, 2]]);
     child.kill("SIGCONT");
     child.stdin.write("complete\n");
-    const answer = JSON.parse(await until("the late worker was answered", () => lines.find((line) => line.startsWith("{"))));
+    const answer = JSON.parse(
+      await until("the late worker was answered", () => lines.find((line) => line.startsWith("{"))),
+    );
     expect(answer.data).toEqual({ type: "lease_lost", state: "claimed" });
-    expect(await service.call("task.complete", { receipt: tasks[0]!.receipt, result: "second" })).toEqual({ id, state: "completed" });
+    expect(await service.call("task.complete", { receipt: tasks[0]!.receipt, result: "second" })).toEqual({
+      id,
+      state: "completed",
+    });
     const task = await service.call("task.get", { id });
     expect(task.result).toBe("second");
     expect(task.errors.map(({ attempt, worker, code }) => ({ attempt, worker, code }))).toEqual([

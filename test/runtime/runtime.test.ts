@@ -118,6 +118,22 @@ describe.each(["bun", "deno"] as const)("on %s", (runtime) => {
   });
 });
 
+test("stopping twice is stopping once, and cuts off what outlasts the grace", async () => {
+  const { promise: called, resolve: call } = Promise.withResolvers<void>();
+  const handle = (): Promise<Response> => {
+    call();
+    return new Promise(() => {});
+  };
+  const server = await serveHttp({ host: "127.0.0.1", port: 0, log: { error: () => {} }, handle });
+  const connection = await connect(server.port);
+  connection.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await called;
+  const stopped = server.stop(0);
+  expect(server.stop(600)).toBe(stopped);
+  expect(await stopped).toBe(false);
+  expect(await connection.closed).toBe("");
+});
+
 test("a port that is taken is told", async () => {
   // Not a second server of Bun's: in `bun test`, that would replace the first one instead.
   const taken = net.createServer().listen(0, "127.0.0.1");

@@ -51,7 +51,7 @@ export async function demo(context: CommandContext): Promise<boolean> {
 
 async function startService(stage: Stage): Promise<void> {
   const { context, url, folder, say } = stage;
-  say.write("Starting a service with a PostgreSQL of its own (the first time takes some seconds) …\n");
+  say.write("Starting a service with a PostgreSQL of its own; that takes some seconds …\n");
   const service = startChild([...context.program, "demo-serve"], {
     DATABASE_URL: null,
     LISTEN_DATABASE_URL: null,
@@ -82,7 +82,7 @@ async function enqueueAll({ client, context, say }: Stage): Promise<string[]> {
 async function workAndKill(stage: Stage): Promise<void> {
   const { context, client, say } = stage;
   const [first] = [startWorker(stage, 1), startWorker(stage, 2)];
-  say.write("Two worker processes start, 20 tasks at once each. Half-way, the first one will be killed.\n\n");
+  say.write("Two worker processes start, 20 tasks at once each. One is killed half-way.\n\n");
   const bar = progressBar(say, "finished", TASK_COUNT);
   const deadline = performance.now() + GIVE_UP_MS;
   let killed = false;
@@ -96,9 +96,7 @@ async function workAndKill(stage: Stage): Promise<void> {
       killed = true;
       first!.kill();
       bar.end();
-      say.write(
-        `Worker 1 is killed (SIGKILL). What it held comes back when its leases of ${LEASE_SECONDS} s run out.\n`,
-      );
+      say.write(`Worker 1 is killed (SIGKILL). Its leases run out in ${LEASE_SECONDS} s; then others take over.\n`);
     }
     if (performance.now() > deadline) break;
     await sleep(POLL_MS, context.signal);

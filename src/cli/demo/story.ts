@@ -15,7 +15,7 @@ export function resultTable(outcome: Outcome): string {
     [
       "tasks per second",
       String(outcome.perSecond),
-      `${outcome.seconds.toFixed(1)} s with delays, back-off and the wait for the leases`,
+      `in ${outcome.seconds.toFixed(1)} s, delays, back-off and leases included`,
     ],
   ];
   const lines = rows.map(([what, count, note]) => `  ${what.padEnd(16)}  ${count.padStart(5)}  ${note}`.trimEnd());
@@ -25,8 +25,9 @@ export function resultTable(outcome: Outcome): string {
 export function whatNext(): string {
   return `What to try next, with a service that stays:
   make start
-  curl -s http://127.0.0.1:8080/rpc -H 'content-type: application/json' -d \\
-    '{"jsonrpc":"2.0","id":1,"method":"task.enqueue","params":{"queue":"mail","payload":{"to":"ada"}}}'
+  curl -s http://127.0.0.1:8080/rpc -H 'content-type: application/json' -d '
+    {"jsonrpc": "2.0", "id": 1, "method": "task.enqueue",
+     "params": {"queue": "mail", "payload": {"to": "ada@example.com"}}}'
 The README goes on from there: claim, complete, look, and a worker in ten lines.
 `;
 }
