@@ -44,7 +44,13 @@ export interface Database {
  * The narrow tables go from empty to millions of rows in seconds, and a planner that believes statistics of "empty" reads
  * them whole, dead rows included. Each statement of the engine has the index it needs, so there is nothing to weigh.
  */
-export const INDEX_ONLY = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan", "jit"] as const;
+export const INDEX_ONLY = [
+  "enable_seqscan",
+  "enable_hashjoin",
+  "enable_mergejoin",
+  "enable_bitmapscan",
+  "jit",
+] as const;
 
 /** Counts fit a number: 2^53 tasks are more than a database holds. Times are epoch milliseconds. */
 const TYPE_PARSERS = [
@@ -68,6 +74,12 @@ const checkRows: Interceptor = {
   },
 };
 
+/** A pooler may run each transaction on another connection, where a prepared statement's name means nothing. */
+const forgetNames: Interceptor = {
+  name: "forget-statement-names",
+  transformQuery: (_context, { sql, values }) => ({ sql, values }),
+};
+
 /**
  * Opens a pool. Slonik's own defaults cannot pass a connection pooler: they send `statement_timeout` and the like as
  * start-up parameters, which PgBouncer refuses, and `DISCARD ALL` at each release, which costs a round trip and would drop
@@ -78,15 +90,15 @@ export async function openDatabase(options: PoolOptions): Promise<Database> {
   const settings = { statement_timeout: String(options.statementTimeoutMs) };
   if (options.indexOnly) for (const name of INDEX_ONLY) Object.assign(settings, { [name]: "off" });
   try {
-    const direct = await open(options, withStartUpOptions(options.dsn, settings));
+    const direct = await open(options, withStartUpOptions(options.dsn, settings), []);
     return database(direct, null);
   } catch (error) {
     if (!isStartUpRefusal(error)) throw error;
-    return database(await open(options, options.dsn), settings);
+    return database(await open(options, options.dsn, [forgetNames]), settings);
   }
 }
 
-function open(options: PoolOptions, dsn: string): Promise<DatabasePool> {
+function open(options: PoolOptions, dsn: string, interceptors: readonly Interceptor[]): Promise<DatabasePool> {
   return createPool(dsn, {
     ...(options.ssl ? { ssl: options.ssl } : {}),
     poolName: options.name,
@@ -100,7 +112,7 @@ function open(options: PoolOptions, dsn: string): Promise<DatabasePool> {
     // Promises of one call are settled by the statements of another, so an asynchronous context says nothing here.
     dangerouslyAllowForeignConnections: true,
     typeParsers: TYPE_PARSERS,
-    interceptors: options.rowChecks ? [checkRows] : [],
+    interceptors: options.rowChecks ? [...interceptors, checkRows] : interceptors,
   });
 }
 

@@ -154,7 +154,7 @@ const repeat = step("repeat", { pick, how: fc.constantFrom("same", "same", "reor
 
 /** What time does: a lease runs out, upkeep takes such leases back, a delayed task falls due. */
 const lapse = step("lapse", { pick });
-const sweep = step("sweep", { queue });
+const sweep = step("sweep", {});
 const due = step("due", { pick });
 
 const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });

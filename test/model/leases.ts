@@ -148,10 +148,10 @@ export const progress: Operation<"task.progress"> = (scene, params) =>
     }),
   );
 
-/** Upkeep has looked at a queue: the leases that ran out are gone. */
-export function expire(model: Model, queueName: string): void {
+/** Upkeep has looked: the leases that ran out are gone. */
+export function expire(model: Model): void {
   for (const task of model.leased()) {
-    if (task.queue.name !== queueName || !task.lease!.lapsed) continue;
+    if (!task.lease!.lapsed) continue;
     const held = task as Held;
     const entry = errorEntry({ attempt: task.attempts, worker: held.lease.worker, code: "lease_expired" });
     endAttempt(model, held, entry, false, after(0));

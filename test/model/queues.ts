@@ -56,8 +56,8 @@ export const get: Operation<"queue.get"> = (scene, { name }) =>
   onQueue(scene, name, (queue) => ({ result: queuePattern(queue) }));
 
 const setPaused =
-  (paused: boolean): Operation<"queue.pause"> =>
-  (scene, { name }) =>
+  (paused: boolean) =>
+  (scene: Scene, { name }: { readonly name: string }): Expectation =>
     onQueue(scene, name, (queue) => {
       queue.paused = paused;
       return { result: queuePattern(queue) };

@@ -8,7 +8,7 @@ import { createLogger } from "../../src/lib/log.ts";
 import { createDispatcher } from "../../src/rpc/dispatch.ts";
 import type { Method } from "../../src/rpc/method.ts";
 import { METHODS } from "../../src/rpc/methods/index.ts";
-import { expireQueue } from "../../src/upkeep/expire-leases.ts";
+import { expireLate } from "../../src/upkeep/expire-leases.ts";
 import type { WireCall } from "./operations.ts";
 
 export type Answer =
@@ -17,8 +17,8 @@ export type Answer =
 
 export interface ServiceUnderTest {
   call(call: WireCall): Promise<Answer>;
-  /** Returns once upkeep has taken back the leases of a queue, by its number, that ran out. */
-  sweep(queueId: number): Promise<void>;
+  /** Returns once upkeep has taken back the leases that ran out. */
+  sweep(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,8 +54,8 @@ export async function inProcess(databaseUrl: string): Promise<ServiceUnderTest> 
     async call({ method, params }) {
       return JSON.parse((await dispatch(JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }), call))!);
     },
-    async sweep(queueId) {
-      await expireQueue(context, queueId);
+    async sweep() {
+      while ((await expireLate(context)) > 0);
     },
     async close() {
       await close();

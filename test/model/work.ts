@@ -1,7 +1,7 @@
 /** A task's way through the hands of producers and workers: enqueue, claim, and what ends or keeps a claim. */
 import type { JsonObject } from "../../src/lib/json.ts";
 import type { Contract } from "../../src/rpc/methods/index.ts";
-import { type Expectation, newId, newReceipt, type Operation, refusal, type Scene, stamp, unknownTask } from "./expectation.ts";
+import { newId, newReceipt, type Operation, refusal, type Scene, stamp, unknownTask } from "./expectation.ts";
 import type { Pattern } from "./pattern.ts";
 import { after, isUnfinished, type Moment, type Queue, type Task } from "./state.ts";
 

@@ -17,12 +17,21 @@ export interface Query {
   readonly values: readonly unknown[];
 }
 
-/** All nodes of the plan that PostgreSQL would run a query by. Nothing is executed. */
-export async function planOf(client: pg.Client, query: Query): Promise<PlanNode[]> {
-  const { rows } = await client.query({
-    text: `explain (format json) ${query.sql.replaceAll("$slonik_", "$")}`,
-    values: [...query.values],
-  });
+/**
+ * All nodes of the plan that PostgreSQL would run a query by: for these very values, or the generic plan that a prepared
+ * statement settles on after some runs. Nothing is executed.
+ */
+export async function planOf(
+  client: pg.Client,
+  query: Query,
+  kind: "custom" | "generic" = "custom",
+): Promise<PlanNode[]> {
+  const text = query.sql.replaceAll("$slonik_", "$");
+  const { rows } = await client.query(
+    kind === "generic"
+      ? `explain (generic_plan, format json) ${text}`
+      : { text: `explain (format json) ${text}`, values: [...query.values] },
+  );
   const nodes: PlanNode[] = [];
   const walk = (node: PlanNode) => {
     nodes.push(node);

@@ -8,7 +8,8 @@ export const REMEMBERED_SECONDS = 86_400;
  * Takes a requestId for this transaction. Waits while another transaction holds it; answers no row when one had it first.
  * One older than the memory is taken over. Index: request's primary key.
  */
-export const takeRequest = (projectId: number, requestId: string, method: string, paramsHash: Buffer) => sql.type(
+export const takeRequest = (projectId: number, requestId: string, method: string, paramsHash: Buffer) => sql.prepared(
+  "take_request",
   z.strictObject({ request_id: z.string() }),
 )`
   insert into request as r (project_id, request_id, method, params_hash)
@@ -19,13 +20,17 @@ export const takeRequest = (projectId: number, requestId: string, method: string
   returning r.request_id`;
 
 /** What a requestId was first used for, and what was answered. Index: request's primary key. */
-export const getRequest = (projectId: number, requestId: string) => sql.type(
+export const getRequest = (projectId: number, requestId: string) => sql.prepared(
+  "get_request",
   z.strictObject({ method: z.string(), params_hash: z.instanceof(Buffer), answer: z.unknown() }),
 )`
   select method, params_hash, answer from request where project_id = ${projectId} and request_id = ${requestId}`;
 
 /** Notes the answer, in the transaction of its effect. Index: request's primary key. */
-export const noteAnswer = (projectId: number, requestId: string, answer: string) => sql.typeAlias("void")`
+export const noteAnswer = (projectId: number, requestId: string, answer: string) => sql.prepared(
+  "note_answer",
+  z.strictObject({}),
+)`
   update request set answer = ${answer}::jsonb where project_id = ${projectId} and request_id = ${requestId}`;
 
 /** Forgets requests that are too old to be repeated. Index: request_added_idx. */

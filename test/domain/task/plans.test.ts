@@ -146,6 +146,9 @@ function checkPlans(): void {
       const plan = await planOf(client, query);
       expect(await readsWithoutIndex(client, plan)).toEqual([]);
       expect(listsReadInLoops(plan)).toEqual([]);
+      const generic = await planOf(client, query, "generic");
+      expect(await readsWithoutIndex(client, generic)).toEqual([]);
+      expect(listsReadInLoops(generic)).toEqual([]);
     });
   for (const [name, query] of [...Object.entries(WALKS), ...Object.entries(SINGLE)])
     test(`${name} reads by an index`, async () => {

@@ -55,7 +55,7 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
  * A materialized CTE on purpose: written as a sub-select, the planner may run it more than once and claim more than `limit`.
  * Index: task_ready's primary key (queue_id, priority, run_at, id).
  */
-export const claimTasks = (a: ClaimArgs) => sql.type(ClaimedRow)`
+export const claimTasks = (a: ClaimArgs) => sql.prepared("claim_tasks", ClaimedRow)`
   with home as materialized (
     select q.lease_seconds from queue q where q.id = ${a.queueId} and not q.paused
   ), picked as materialized (
@@ -74,7 +74,10 @@ export const claimTasks = (a: ClaimArgs) => sql.type(ClaimedRow)`
  * several instances it may find fewer than there are (rows that another one is claiming just then); the next claim finds them.
  * Index: task_ready_name_idx (queue_id, name, priority, run_at, id).
  */
-export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.type(ClaimedRow)`
+export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.prepared(
+  "claim_named_tasks",
+  ClaimedRow,
+)`
   with home as materialized (
     select q.lease_seconds from queue q where q.id = ${a.queueId} and not q.paused
   ), candidates as materialized (

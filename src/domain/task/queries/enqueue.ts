@@ -35,7 +35,8 @@ export interface TaskRow {
  * sub-plans (IN), since joins of two lists would be nested loops here.
  * Indexes: task_dedupe_pkey, task's primary key.
  */
-export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.type(
+export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.prepared(
+  "enqueue_tasks",
   z.strictObject({ keyed: z.array(z.uuid()) }),
 )`
   with home as materialized (
@@ -94,7 +95,8 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.t
   select array(select k.task_id from taken k) as keyed from home`;
 
 /** Who holds these dedupe keys of one queue now. Index: task_dedupe_pkey. */
-export const keyHolders = (queueId: number, keys: readonly string[]) => sql.type(
+export const keyHolders = (queueId: number, keys: readonly string[]) => sql.prepared(
+  "key_holders",
   z.strictObject({ key: z.string(), task_id: z.uuid() }),
 )`
   select d.key, d.task_id from task_dedupe d where d.queue_id = ${queueId} and d.key = any(${texts(keys)})`;

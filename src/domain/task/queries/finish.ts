@@ -39,7 +39,7 @@ export const completeTasks = (
   queueId: number,
   items: readonly (Receipt & { readonly result?: unknown })[],
   settling: boolean,
-) => sql.type(z.strictObject({ id: z.uuid(), worker: z.string().nullable() }))`
+) => sql.prepared("complete_tasks", z.strictObject({ id: z.uuid(), worker: z.string().nullable() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.result))}::jsonb[])
       as i(id, seq, result) order by i.id
@@ -68,7 +68,8 @@ export interface FailItem extends Receipt {
  * Ends attempts as failed: back to ready after the back-off while attempts are left, else dead. Answers the new state and
  * when it runs again. Indexes: as completeTasks.
  */
-export const failTasks = (queueId: number, items: readonly FailItem[], settling: boolean) => sql.type(
+export const failTasks = (queueId: number, items: readonly FailItem[], settling: boolean) => sql.prepared(
+  "fail_tasks",
   z.strictObject({ id: z.uuid(), dead: z.boolean(), run_at: z.number(), worker: z.string().nullable() }),
 )`
   with input as materialized (
@@ -106,7 +107,7 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
 export const releaseTasks = (
   queueId: number,
   items: readonly (Receipt & { readonly delaySeconds: number | null })[],
-) => sql.type(z.strictObject({ id: z.uuid(), run_at: z.number() }))`
+) => sql.prepared("release_tasks", z.strictObject({ id: z.uuid(), run_at: z.number() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.delaySeconds))})
       as i(id, seq, delay) order by i.id
@@ -123,9 +124,11 @@ export const releaseTasks = (
   select d.id, d.run_at from done d`;
 
 /** Renews leases from now on. Index: task_lease's primary key. */
-export const extendLeases = (queueId: number, receipts: readonly Receipt[], leaseSeconds: number | null) => sql.type(
-  z.strictObject({ id: z.uuid(), expires_at: z.number() }),
-)`
+export const extendLeases = (
+  queueId: number,
+  receipts: readonly Receipt[],
+  leaseSeconds: number | null,
+) => sql.prepared("extend_leases", z.strictObject({ id: z.uuid(), expires_at: z.number() }))`
   with input as materialized (
     select * from unnest(${ids(receipts)}, ${seqs(receipts)}) as i(id, seq) order by i.id
   ), home as materialized (
@@ -142,9 +145,10 @@ export const extendLeases = (queueId: number, receipts: readonly Receipt[], leas
   returning l.id, l.expires_at`;
 
 /** Notes progress on the lease, which is narrow, instead of on the task. Index: task_lease's primary key. */
-export const noteProgress = (queueId: number, items: readonly (Receipt & { readonly progress: unknown })[]) => sql.type(
-  z.strictObject({ id: z.uuid() }),
-)`
+export const noteProgress = (
+  queueId: number,
+  items: readonly (Receipt & { readonly progress: unknown })[],
+) => sql.prepared("note_progress", z.strictObject({ id: z.uuid() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.progress))}::jsonb[])
       as i(id, seq, progress) order by i.id
@@ -162,7 +166,8 @@ export const noteProgress = (queueId: number, items: readonly (Receipt & { reado
  * What became of tasks whose receipts were not current: their state, and the lease that ended them. Reads, locks nothing.
  * Indexes: task's primary key and those of the narrow tables.
  */
-export const lookAtReceipts = (queueId: number, taskIds: readonly string[]) => sql.type(
+export const lookAtReceipts = (queueId: number, taskIds: readonly string[]) => sql.prepared(
+  "look_at_receipts",
   z.strictObject({ id: z.uuid(), state: z.string().nullable(), lease_seq: z.int() }),
 )`
   select v.id, v.state, v.lease_seq
@@ -174,7 +179,8 @@ export const lookAtReceipts = (queueId: number, taskIds: readonly string[]) => s
  * Returns tasks of any queue whose lease ran out, by the database's clock: ready at once while attempts are left, else
  * dead. Skips leases that somebody is just ending or extending. Index: task_lease_expires_idx.
  */
-export const expireLeases = (limit: number) => sql.type(
+export const expireLeases = (limit: number) => sql.prepared(
+  "expire_leases",
   z.strictObject({
     id: z.uuid(),
     queue_id: z.int(),

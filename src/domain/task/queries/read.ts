@@ -41,12 +41,13 @@ const from = sql.fragment`
   task_with_state v join queue q on q.id = v.queue_id join project p on p.id = q.project_id`;
 
 /** One task of a project with its state. Indexes: the primary keys. */
-export const getTask = (projectId: number, queueId: number, id: string) => sql.type(TaskRow)`
+export const getTask = (projectId: number, queueId: number, id: string) => sql.prepared("get_task", TaskRow)`
   select ${columns}, '' as cursor from ${from}
   where v.id = ${sql.uuid(id)} and v.queue_id = ${queueId} and q.project_id = ${projectId}`;
 
 /** The state of one task of a project, for those that only decide by it. Indexes: the primary keys. */
-export const getState = (projectId: number, queueId: number, id: string) => sql.type(
+export const getState = (projectId: number, queueId: number, id: string) => sql.prepared(
+  "get_state",
   z.strictObject({
     state: z.enum(STATES),
     lease_seq: z.int(),
@@ -61,7 +62,10 @@ export const getState = (projectId: number, queueId: number, id: string) => sql.
   where v.id = ${sql.uuid(id)} and v.queue_id = ${queueId} and q.project_id = ${projectId}`;
 
 /** Which of these tasks of a queue have ended. Index: task's primary key. */
-export const endedOf = (queueId: number, ids: readonly string[]) => sql.type(z.strictObject({ id: z.uuid() }))`
+export const endedOf = (queueId: number, ids: readonly string[]) => sql.prepared(
+  "ended_of",
+  z.strictObject({ id: z.uuid() }),
+)`
   select t.id from task t where t.queue_id = ${queueId} and t.id = any(${sql.array([...ids], "uuid")}) and t.outcome is not null`;
 
 export interface TaskFilter {
