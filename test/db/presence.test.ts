@@ -1,5 +1,5 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { spawn } from "node:child_process";
+import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,10 @@ import { until } from "../support/until.ts";
 setDefaultTimeout(60_000);
 
 const root = mkdtempSync(join(tmpdir(), "opensqs-presence-"));
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+});
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** Runs a script that imports what is tested as `presence`, in a process of its own. */
@@ -16,6 +20,7 @@ function inProcess(script: string, ...args: string[]) {
   const source = `${import.meta.dir}/../../src/db/embedded/presence.ts`;
   const text = `import * as presence from ${JSON.stringify(source)}; import * as fs from "node:fs"; ${script}`;
   const child = spawn(process.execPath, ["-e", text, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  children.push(child);
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   return { child, ended };
 }
@@ -40,13 +45,13 @@ describe("presence", () => {
   test("a process that has ended is not running, even while its parent has not looked", async () => {
     // The shell's child ends and the shell, replaced by sleep, never collects it.
     const shell = spawn("/bin/sh", ["-c", "true & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    children.push(shell);
     let output = "";
     shell.stdout.on("data", (text) => {
       output += text;
     });
     const pid = Number(await until("the shell says its child's id", () => output.includes("\n") && output.trim()));
     await until("the child is over", () => !isRunning(pid));
-    shell.kill("SIGKILL");
   });
 
   test("what crashed processes left behind is cleared away", async () => {

@@ -73,12 +73,12 @@ export const stamp =
     return actual === wanted ? null : String(wanted);
   };
 
-/** The id of a task that the call made; noted in the model. Greater than those before it, so ids sort by creation. */
+/** The id of a task that the call made; noted in the model. In a queue ids sort by creation. */
 export const newId =
   (scene: Scene, task: Task): Matcher =>
   (actual) => {
-    const { everyTask } = scene.model;
-    const before = everyTask[everyTask.indexOf(task) - 1]?.id ?? "";
+    const inQueue = scene.model.everyTask.filter(({ queue }) => queue === task.queue);
+    const before = inQueue[inQueue.indexOf(task) - 1]?.id ?? "";
     if (typeof actual !== "string" || !/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(actual))
       return "a uuid v7";
     if (actual <= before) return `an id after ${before}`;

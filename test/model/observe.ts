@@ -18,7 +18,10 @@ interface Row {
 
 const micros = (column: string) => `(extract(epoch from ${column}) * 1000000)::float8`;
 
-/** Every task of the run's queues, found in each table by its id alone. */
+/**
+ * Every task of the run's queues, found in each table by its id alone. Ids begin with their time, so the bound keeps the
+ * reading to tasks of late.
+ */
 const TASKS = `
   select t.id,
     array_remove(array[case when r.id is not null then 'pending' end, case when l.id is not null then 'claimed' end,
@@ -30,7 +33,10 @@ const TASKS = `
   left join task_ready r on r.queue_id = t.queue_id and r.id = t.id
   left join task_lease l on l.queue_id = t.queue_id and l.id = t.id
   left join task_waiting w on w.queue_id = t.queue_id and w.id = t.id
-  where q.name = any($1)`;
+  where q.name = any($1) and t.id >= $2`;
+
+/** Tasks of a run are no older than this before its first reading. */
+const SLACK_MS = 2_000;
 
 /** What the database said at one moment. */
 export class Observer {
@@ -40,6 +46,7 @@ export class Observer {
   /** When the last reading, and the one before it, was taken: the call between them began and ended within. */
   #now = 0;
   #before = 0;
+  #oldestId = "";
 
   constructor(client: pg.Client, queues: readonly string[]) {
     this.#client = client;
@@ -48,9 +55,10 @@ export class Observer {
 
   async read(): Promise<void> {
     const { rows: clock } = await this.#client.query<{ now: number }>(`select ${micros("clock_timestamp()")} as now`);
-    const { rows } = await this.#client.query<Row>(TASKS, [this.#queues]);
     this.#before = this.#now;
     this.#now = clock[0]!.now;
+    if (this.#oldestId === "") this.#oldestId = smallestId(this.#now / 1000 - SLACK_MS);
+    const { rows } = await this.#client.query<Row>(TASKS, [this.#queues, this.#oldestId]);
     this.#rows = new Map(rows.map((row) => [row.id, row]));
   }
 
@@ -118,4 +126,10 @@ export class Observer {
     const { from, to } = this.readings(true).window(moment);
     return actual >= from - 1 && actual <= to + 1;
   }
+}
+
+/** The smallest uuid v7 of a time. */
+function smallestId(ms: number): string {
+  const hex = Math.floor(ms).toString(16).padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
 }

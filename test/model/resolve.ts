@@ -57,9 +57,14 @@ function resolvers(model: Model, names: Names): Omit<Picks, "repeat"> {
 
   return {
     enqueue: ({ queue, spec, requestId }) =>
-      mayMake(model, names.queue(queue), spec, taskId) && call("task.enqueue", { queue: names.queue(queue), ...task(spec), requestId }),
+      mayMake(model, [names.queue(queue)], [spec], taskId) && call("task.enqueue", { queue: names.queue(queue), ...task(spec), requestId }),
     enqueueMany: ({ queue, specs, requestId }) =>
-      specs.every((one) => mayMake(model, names.queue(one.queue ?? queue), one.spec, taskId))
+      mayMake(
+        model,
+        specs.map((one) => names.queue(one.queue ?? queue)),
+        specs.map(({ spec }) => spec),
+        taskId,
+      )
         ? call("task.enqueueMany", {
             queue: names.queue(queue),
             tasks: specs.map((one) =>
@@ -125,7 +130,14 @@ function resolvers(model: Model, names: Names): Omit<Picks, "repeat"> {
   };
 }
 
-/** Null for a task that would be refused in a queue that is not there: whether that makes the queue is nobody's concern. */
-function mayMake(model: Model, queue: string, spec: Spec, taskId: (pick: number) => string): true | null {
-  return model.queues.has(queue) || (spec.dependsOn ?? []).every((pick) => model.task(taskId(pick))) ? true : null;
+/** Null for tasks that would be refused where a queue is not there: whether that makes the queue is nobody's concern. */
+function mayMake(
+  model: Model,
+  queues: readonly string[],
+  specs: readonly Spec[],
+  taskId: (pick: number) => string,
+): true | null {
+  const willDo = ({ dependsOn = [], payload }: Spec) =>
+    dependsOn.every((pick) => model.task(taskId(pick))) && payload?.["long"] === undefined;
+  return queues.every((queue) => model.queues.has(queue)) || specs.every(willDo) ? true : null;
 }

@@ -87,7 +87,7 @@ export async function inTurn<T>(folder: string, work: () => Promise<T>): Promise
     ticket = `${name}-${Math.max(0, ...taken.map(numberOf)) + 1}`;
     await appear(tickets, ticket);
     await disappear(drawing, name);
-    
+    await waitForTurn(drawing, tickets, ticket);
     return await work();
   } finally {
     await disappear(drawing, name);

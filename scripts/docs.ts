@@ -1,0 +1,131 @@
+/**
+ * Prints the parts of the documentation that the code knows best: the configuration table (README.md), the states
+ * (docs/architecture.md) and every method (docs/api.md). With --check it only compares, and fails where a file is stale.
+ */
+import { z } from "zod";
+import { CONFIG_VARIABLES } from "../src/config.ts";
+import { REFUSALS } from "../src/domain/refusals.ts";
+import { LIFECYCLE } from "../src/domain/task/lifecycle.ts";
+import type { Method } from "../src/rpc/method.ts";
+import { METHODS } from "../src/rpc/methods/index.ts";
+
+type Schema = { [key: string]: unknown } & {
+  type?: string | string[];
+  properties?: Record<string, Schema>;
+  required?: string[];
+  items?: Schema;
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+  enum?: unknown[];
+  const?: unknown;
+  format?: string;
+  default?: unknown;
+  description?: string;
+};
+
+const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
+  return [line(head), `|${head.map(() => "---").join("|")}|`, ...rows.map(line)].join("\n");
+}
+
+function configuration(): string {
+  return table(
+    ["variable", "default", "meaning"],
+    CONFIG_VARIABLES.map((one) => [`\`${one.name}\``, one.default === "" ? "–" : one.default, one.meaning]),
+  );
+}
+
+function lifecycle(): string {
+  const moves = Object.entries(LIFECYCLE) as [
+    string,
+    { from: readonly string[]; to: readonly string[]; guard: string },
+  ][];
+  const arrows = moves.flatMap(([action, { from, to }]) =>
+    (from.length === 0 ? ["[*]"] : from).flatMap((start) => to.map((end) => `  ${start} --> ${end}: ${action}`)),
+  );
+  const rows = moves.map(([action, { from, to, guard }]) => [action, from.join(", ") || "–", to.join(", "), guard]);
+  return ["```mermaid", "stateDiagram-v2", ...arrows, "```", "", table(["action", "from", "to", "guard"], rows)].join(
+    "\n",
+  );
+}
+
+/** A schema in the words of api.md: `string`, `integer 1–1000`, `"a" | "b"`, `[Task]`. */
+function typeText(schema: Schema): string {
+  const options = schema.anyOf ?? schema.oneOf;
+  if (options) return [...new Set(options.map(typeText))].join(" or ");
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" ");
+  if (schema.format === "date-time") return "time";
+  if (schema.type === "array") return `[${typeText(schema.items ?? {})}]`;
+  if (schema.type === "object" && schema.properties) return `{${Object.keys(schema.properties).join(", ")}}`;
+  const { minimum, maximum } = schema as { minimum?: number; maximum?: number };
+  const range = maximum !== undefined && maximum < 1e9 ? ` ${minimum ?? 0}–${maximum}` : "";
+  return `${schema.type ?? "any JSON value"}${schema.type === "integer" || schema.type === "number" ? range : ""}`;
+}
+
+function methodText(method: Method): string {
+  const params = z.toJSONSchema(method.params, { io: "input", unrepresentable: "any" }) as Schema;
+  const result = z.toJSONSchema(method.result, { io: "output", unrepresentable: "any" }) as Schema;
+  const rows = Object.entries(params.properties ?? {}).map(([name, schema]) => [
+    `\`${name}\`${params.required?.includes(name) && schema.default === undefined ? "*" : ""}`,
+    typeText(schema),
+    [schema.default === undefined ? "" : `Default ${JSON.stringify(schema.default)}.`, schema.description ?? ""]
+      .join(" ")
+      .trim(),
+  ]);
+  return [
+    `### ${method.name}`,
+    "",
+    method.summary,
+    "",
+    table(["parameter", "type", ""], rows),
+    "",
+    `Answers ${typeText(result)}.${method.refusals.length > 0 ? ` May refuse with ${method.refusals.join(", ")}.` : ""}`,
+  ].join("\n");
+}
+
+function api(): string {
+  const refusals = Object.entries(REFUSALS).map(([type, { code, message }]) => [String(code), `\`${type}\``, message]);
+  return [
+    "# The methods of openSQS",
+    "",
+    "Made from the schemas that the service checks calls by (`make docs`); `rpc.discover` and `/openrpc.json` say the same to programs.",
+    "Parameters are given by name, `*` marks those that must be; unknown ones are refused. Times are ISO 8601, durations seconds.",
+    "",
+    ...(METHODS as readonly unknown[] as readonly Method[]).flatMap((method) => [methodText(method), ""]),
+    "## Refusals",
+    "",
+    "Beside the errors of JSON-RPC 2.0 itself (−32700 to −32603). `data.type` holds the type.",
+    "",
+    table(["code", "type", "message"], refusals),
+    "",
+  ].join("\n");
+}
+
+/** Puts text between the marks `<!-- name -->` and `<!-- /name -->` of a file. */
+function between(file: string, name: string, text: string): string {
+  const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const from = file.indexOf(start);
+  const to = file.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`The marks ${start} and ${end} are missing.`);
+  return `${file.slice(0, from + start.length)}\n${text}\n${file.slice(to)}`;
+}
+
+const read = (path: string) => Bun.file(path).text();
+const made: Record<string, string> = {
+  "README.md": between(await read("README.md"), "configuration", configuration()),
+  "docs/architecture.md": between(await read("docs/architecture.md"), "lifecycle", lifecycle()),
+  "docs/api.md": api(),
+};
+
+let stale = false;
+for (const [path, text] of Object.entries(made)) {
+  if ((await Bun.file(path).exists()) && (await read(path)) === text) continue;
+  if (process.argv.includes("--check")) {
+    console.error(`${path} is stale: run make docs`);
+    stale = true;
+  } else await Bun.write(path, text);
+}
+process.exit(stale ? 1 : 0);

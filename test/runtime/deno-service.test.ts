@@ -1,0 +1,45 @@
+/** The whole service on Deno: the same program, the same API, the same database. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { testDatabase } from "../support/postgres.ts";
+import { rpc, spawnService, startInstance } from "../support/service.ts";
+
+setDefaultTimeout(60_000);
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const database = testDatabase();
+
+/** Deno's own program: the launcher in node_modules/.bin is a Node process around it, which would take the signals. */
+function denoProgram(): string {
+  return (createRequire(import.meta.url)("deno/install_api.cjs") as { runInstall(): string }).runInstall();
+}
+
+test("drives one task through on Deno, and hands another to an instance on Bun", async () => {
+  // No lock file: the project has Bun's.
+  const command = [denoProgram(), "run", "--quiet", "--no-lock", "-A", MAIN, "serve"];
+  const deno = await spawnService({ DATABASE_URL: database.url }, command);
+  const bun = await startInstance(database.url);
+  try {
+    const payload = { text: "日本語", list: [1, null] };
+    const { id } = await rpc(deno.url, "task.enqueue", { queue: "deno", payload, name: "first", requestId: "once" });
+    expect(
+      await rpc(deno.url, "task.enqueue", { queue: "deno", payload, name: "first", requestId: "once" }),
+    ).toMatchObject({ id });
+    const { tasks } = await rpc(deno.url, "task.claim", { queue: "deno", names: ["first"], worker: "w" });
+    expect(tasks.map((task) => [task.id, task.payload])).toEqual([[id, payload]]);
+    const { receipt } = tasks[0]!;
+    await rpc(deno.url, "task.progress", { receipt, percent: 50 });
+    expect(await rpc(deno.url, "task.complete", { receipt, result: [true] })).toEqual({ id, state: "completed" });
+    expect(await rpc(bun.url, "task.get", { id })).toMatchObject({ state: "completed", result: [true], attempts: 1 });
+
+    // A claim that waits on Deno is woken by a task that Bun takes in.
+    const waiting = rpc(deno.url, "task.claim", { queue: "deno", waitSeconds: 30 });
+    const second = await rpc(bun.url, "task.enqueue", { queue: "deno" });
+    expect((await waiting).tasks.map((task) => task.id)).toEqual([second.id]);
+    expect((await rpc(deno.url, "admin.verify", {})).violations).toEqual([]);
+  } finally {
+    await bun.stop();
+    expect(await deno.stop()).toBe(0);
+  }
+});
