@@ -446,6 +446,7 @@ COMMENT ON COLUMN public.task_dedupe.taken IS 'How often the key changed hands. 
 CREATE TABLE public.task_dependency (
     queue_id integer NOT NULL,
     task_id uuid NOT NULL,
+    "position" smallint NOT NULL,
     on_queue_id integer NOT NULL,
     on_id uuid NOT NULL
 );
@@ -455,6 +456,12 @@ CREATE TABLE public.task_dependency (
 --
 
 COMMENT ON TABLE public.task_dependency IS 'Which task waits for which. A row goes when the other task ends.';
+
+--
+-- Name: COLUMN task_dependency."position"; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_dependency."position" IS 'Where the dependency stands among its task''s: part of the key in place of on_id, so that no index but its own can find a row by on_id.';
 
 --
 -- Name: task_lease; Type: TABLE; Schema: public; Owner: -
@@ -571,9 +578,25 @@ CREATE VIEW public.task_with_state AS
     l.worker,
     l.expires_at AS lease_expires_at
    FROM (((public.task t
-     LEFT JOIN public.task_ready r ON (((r.queue_id = t.queue_id) AND (r.priority = t.priority) AND (r.run_at = t.run_at) AND (r.id = t.id))))
-     LEFT JOIN public.task_lease l ON (((l.id = t.id) AND (l.queue_id = t.queue_id))))
-     LEFT JOIN public.task_waiting w ON (((w.id = t.id) AND (w.queue_id = t.queue_id))));
+     LEFT JOIN LATERAL ( SELECT r_1.id,
+            r_1.attempts,
+            r_1.lease_seq
+           FROM public.task_ready r_1
+          WHERE ((t.outcome IS NULL) AND (r_1.queue_id = t.queue_id) AND (r_1.priority = t.priority) AND (r_1.run_at = t.run_at) AND (r_1.id = t.id))
+         OFFSET 0) r ON (true))
+     LEFT JOIN LATERAL ( SELECT l_1.id,
+            l_1.attempts,
+            l_1.lease_seq,
+            l_1.progress,
+            l_1.worker,
+            l_1.expires_at
+           FROM public.task_lease l_1
+          WHERE ((t.outcome IS NULL) AND (l_1.id = t.id) AND (l_1.queue_id = t.queue_id))
+         OFFSET 0) l ON (true))
+     LEFT JOIN LATERAL ( SELECT w_1.id
+           FROM public.task_waiting w_1
+          WHERE ((t.outcome IS NULL) AND (w_1.id = t.id) AND (w_1.queue_id = t.queue_id))
+         OFFSET 0) w ON (true));
 
 --
 -- Name: VIEW task_with_state; Type: COMMENT; Schema: public; Owner: -
@@ -671,7 +694,7 @@ ALTER TABLE ONLY public.task_dedupe
 --
 
 ALTER TABLE ONLY public.task_dependency
-    ADD CONSTRAINT task_dependency_pkey PRIMARY KEY (task_id, queue_id, on_id);
+    ADD CONSTRAINT task_dependency_pkey PRIMARY KEY (task_id, queue_id, "position");
 
 --
 -- Name: task_lease task_lease_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -736,7 +759,7 @@ COMMENT ON INDEX public.task_dedupe_task_idx IS 'For upkeep, which forgets the k
 -- Name: task_dependency_on_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_dependency_on_idx ON public.task_dependency USING btree (on_queue_id, on_id);
+CREATE INDEX task_dependency_on_idx ON public.task_dependency USING btree (on_id, on_queue_id);
 
 --
 -- Name: INDEX task_dependency_on_idx; Type: COMMENT; Schema: public; Owner: -
@@ -748,13 +771,13 @@ COMMENT ON INDEX public.task_dependency_on_idx IS 'For the end of a task: who wa
 -- Name: task_lease_expires_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_lease_expires_idx ON public.task_lease USING btree (queue_id, expires_at, id);
+CREATE INDEX task_lease_expires_idx ON public.task_lease USING btree (expires_at);
 
 --
 -- Name: INDEX task_lease_expires_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.task_lease_expires_idx IS 'For upkeep, which returns tasks whose lease ran out.';
+COMMENT ON INDEX public.task_lease_expires_idx IS 'For upkeep, which returns tasks whose lease ran out. Without the queue''s number: an index that begins with it invites the planner to look a task up by reading the whole queue.';
 
 --
 -- Name: task_ready_name_idx; Type: INDEX; Schema: public; Owner: -

@@ -52,7 +52,7 @@ export function stagesOf(instructions: readonly Instruction[]): Stage[] {
     } else if (open === undefined) {
       setArgument(instruction, global);
     } else {
-      open.take(instruction, global);
+      open.take(instruction);
     }
   }
   return stages;
@@ -86,10 +86,10 @@ class OpenStage implements Stage {
     this.name = name;
   }
 
-  take(instruction: Instruction, global: Readonly<Record<string, string>>): void {
+  take(instruction: Instruction): void {
     const { config } = this;
     const { name, flags, text } = instruction;
-    if (name === "ARG") for (const [key, value] of pairs(text)) this.#args[key] = this.#fill(value, global);
+    if (name === "ARG") for (const [key, value] of pairs(text)) this.#args[key] = this.#fill(value);
     if (name === "ENV") for (const [key, value] of pairs(text)) config.env[key] = this.#fill(value);
     if (name === "LABEL") for (const [key, value] of pairs(text)) config.labels[key] = this.#fill(value);
     if (name === "WORKDIR") config.workdir = this.#fill(text);
@@ -102,8 +102,8 @@ class OpenStage implements Stage {
     if (name === "RUN") this.steps.push(this.#run(text, flags));
   }
 
-  #fill(text: string, more: Readonly<Record<string, string>> = {}): string {
-    return fillIn(text, { ...more, ...this.#args, ...this.config.env });
+  #fill(text: string): string {
+    return fillIn(text, { ...this.#args, ...this.config.env });
   }
 
   #place(): Place {

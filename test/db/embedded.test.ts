@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import {
+  chmodSync,
   existsSync,
   mkdtempSync,
   readFileSync,
@@ -193,6 +194,22 @@ describe("after a crash", () => {
     expect(others.every(({ exitCode, signalCode }) => exitCode === null && signalCode === null)).toBe(true);
   });
 
+  test("of the server, stopping does not hit the process that has its number now", async () => {
+    useModel();
+    const server = await start();
+    process.kill(server.pid, "SIGKILL");
+    await until("the server is dead", () => !isRunning(server.pid));
+    writeFileSync(
+      join(dataDir, "postgres", "postmaster.pid"),
+      `${stranger()}\n${dataDir}/postgres\n1\n5432\n\n\n\nready\n`,
+    );
+    await server.stop();
+    // A signal that was sent would end it at once, so a later one cannot be what is seen first.
+    expect(others[0]!.kill("SIGUSR1")).toBe(true);
+    await until("the stranger has ended", () => others[0]!.signalCode !== null);
+    expect(others[0]!.signalCode).toBe("SIGUSR1");
+  });
+
   test("of the server alone, revive brings it back under the same URL", async () => {
     useModel();
     const server = await start();
@@ -218,6 +235,13 @@ describe("after a crash", () => {
     expect(await one(next.url, "select 42 as value")).toBe(42);
     await next.stop();
   });
+});
+
+test("a password file that others could read is closed again", async () => {
+  useModel();
+  chmodSync(join(dataDir, "password"), 0o644);
+  await (await start()).stop();
+  expect(statSync(join(dataDir, "password")).mode & 0o777).toBe(0o600);
 });
 
 describe("several services", () => {
