@@ -5,7 +5,7 @@ BUN := node_modules/.bin/bun
 INSTALLED := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help start demo migrate migrate-status migrate-down test check bench schema format build install
+.PHONY: help start demo migrate migrate-status migrate-down test check bench schema docs format build install
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,7 @@ check: $(INSTALLED) ## Do what CI does: format, lint, types, generated files, te
 	$(BUN) node_modules/@biomejs/biome/bin/biome ci --error-on-warnings
 	$(BUN) node_modules/typescript/bin/tsc --noEmit
 	$(BUN) scripts/schema.ts --check
+	$(BUN) scripts/docs.ts --check
 	@$(BUN) scripts/test.ts
 
 bench: $(INSTALLED) ## Measure throughput and latency
@@ -39,6 +40,9 @@ bench: $(INSTALLED) ## Measure throughput and latency
 
 schema: $(INSTALLED) ## Write db/schema.sql anew from db/migrations
 	@$(BUN) scripts/schema.ts
+
+docs: $(INSTALLED) ## Print anew what the documentation takes from the code
+	@$(BUN) scripts/docs.ts
 
 format: $(INSTALLED) ## Format and mend what can be mended
 	$(BUN) node_modules/@biomejs/biome/bin/biome check --write

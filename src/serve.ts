@@ -128,6 +128,7 @@ async function openPools(
     connectTimeoutMs: config.connectTimeoutMs,
     statementTimeoutMs: config.statementTimeoutMs,
     idleTimeoutMs: config.idleTimeoutMs,
+    acquireTimeoutMs: config.acquireTimeoutMs,
     rowChecks: config.rowChecks,
   };
   const hot = await openDatabase({ ...common, name: "hot", size: hotSize, indexOnly: true });

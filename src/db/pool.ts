@@ -21,11 +21,16 @@ export interface PoolOptions {
   readonly connectTimeoutMs: number;
   readonly statementTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  /** How long a call waits for a free connection before it is rejected with NoConnection. */
+  readonly acquireTimeoutMs: number;
   /** Check each row against its query's schema: on in tests and development. */
   readonly rowChecks: boolean;
   /** Keep the planner to index access: for the engine's statements (see INDEX_ONLY). */
   readonly indexOnly: boolean;
 }
+
+/** All connections were busy for too long. Nothing was sent. */
+export class NoConnection extends Error {}
 
 /** A pool whose every statement runs under the settings asked for, on a direct connection or through a pooler. */
 export interface Database {
@@ -91,10 +96,10 @@ export async function openDatabase(options: PoolOptions): Promise<Database> {
   if (options.indexOnly) for (const name of INDEX_ONLY) Object.assign(settings, { [name]: "off" });
   try {
     const direct = await open(options, withStartUpOptions(options.dsn, settings), []);
-    return database(direct, null);
+    return database(direct, options, null);
   } catch (error) {
     if (!isStartUpRefusal(error)) throw error;
-    return database(await open(options, options.dsn, [forgetNames]), settings);
+    return database(await open(options, options.dsn, [forgetNames]), options, settings);
   }
 }
 
@@ -116,19 +121,42 @@ function open(options: PoolOptions, dsn: string, interceptors: readonly Intercep
   });
 }
 
-function database(pool: DatabasePool, settings: Record<string, string> | null): Database {
+function database(pool: DatabasePool, options: PoolOptions, settings: Record<string, string> | null): Database {
   const transaction = <T>(work: (db: Db) => Promise<T>): Promise<T> =>
-    pool.transaction(async (tx) => {
-      if (settings) await tx.query(setLocal(settings));
-      return await work(tx);
-    });
+    withConnection(pool, options, (connection) =>
+      connection.transaction(async (tx) => {
+        if (settings) await tx.query(setLocal(settings));
+        return await work(tx);
+      }),
+    );
   return {
     pooled: settings !== null,
     waiting: () => pool.state().waitingClients,
-    run: settings ? transaction : (work) => work(pool),
+    run: settings ? transaction : (work) => withConnection(pool, options, work),
     transaction,
     end: () => pool.end(),
   };
+}
+
+/** Slonik waits for a free connection without end; here a call gives up in time, and what it is given later it hands back. */
+function withConnection<T>(pool: DatabasePool, options: PoolOptions, work: (db: Db) => Promise<T>): Promise<T> {
+  const { waitingClients, acquiredConnections } = pool.state();
+  if (waitingClients === 0 && acquiredConnections < options.size) return pool.connect(work);
+  return new Promise((resolve, reject) => {
+    let over = false;
+    const timer = setTimeout(() => {
+      over = true;
+      reject(new NoConnection("No connection was free in time."));
+    }, options.acquireTimeoutMs);
+    const use = async (connection: Db) => {
+      clearTimeout(timer);
+      if (!over) resolve(await work(connection));
+    };
+    pool.connect(use).catch((error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
 }
 
 const setLocal = (settings: Record<string, string>) => sql.type(z.looseObject({}))`

@@ -1,5 +1,5 @@
 import { isUnavailable, isUnstorable } from "../db/failure.ts";
-import type { Database } from "../db/pool.ts";
+import { type Database, NoConnection } from "../db/pool.ts";
 import { databaseNow } from "../domain/admin/queries.ts";
 import { InvalidParams, Refusal } from "../domain/refusals.ts";
 import type { Logger } from "../lib/log.ts";
@@ -93,6 +93,7 @@ function guarded(operations: Engine, { hot, gatherMax }: EngineOptions): Engine 
       try {
         return await operation(...args);
       } catch (error) {
+        if (error instanceof NoConnection) throw new Refusal("overloaded", { retryAfterSeconds: 1 });
         if (isUnavailable(error)) throw new Refusal("unavailable", { retryAfterSeconds: 1 });
         if (isUnstorable(error))
           throw new InvalidParams([{ path: "", message: "holds a value that cannot be stored" }]);

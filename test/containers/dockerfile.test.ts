@@ -86,12 +86,19 @@ describe("reading .dockerignore", () => {
 
 describe("reading a Dockerfile", () => {
   test("joins lines, over comments too, and fills variables in", () => {
-    const [stage] = stagesOf(
-      parseDockerfile(
-        'ARG V=1\nFROM a:${V}-b AS c\nENV A=x \\\n# not here\n    B="y $A"\nRUN one \\\n  && two\nCOPY --from=z p q r/\n',
-      ),
-    );
-    expect(stage).toMatchObject({ base: "a:1-b", name: "c", config: { env: { A: "x", B: "y x" } } });
+    const lines = [
+      "ARG V=1",
+      "FROM a:$V-b AS c",
+      "ENV A=x",
+      "ENV A=y \\",
+      "# not here",
+      '    B="z $A"',
+      "RUN one \\",
+      "  && two",
+      "COPY --from=z p q r/",
+    ];
+    const [stage] = stagesOf(parseDockerfile(lines.join("\n")));
+    expect(stage).toMatchObject({ base: "a:1-b", name: "c", config: { env: { A: "y", B: "z x" } } });
     expect(stage?.steps).toMatchObject([
       { kind: "run", words: ["/bin/sh", "-c", "one   && two"] },
       { kind: "copy", from: "z", sources: ["p", "q"], target: "r/" },

@@ -89,9 +89,9 @@ class OpenStage implements Stage {
   take(instruction: Instruction): void {
     const { config } = this;
     const { name, flags, text } = instruction;
-    if (name === "ARG") for (const [key, value] of pairs(text)) this.#args[key] = this.#fill(value);
-    if (name === "ENV") for (const [key, value] of pairs(text)) config.env[key] = this.#fill(value);
-    if (name === "LABEL") for (const [key, value] of pairs(text)) config.labels[key] = this.#fill(value);
+    if (name === "ARG") Object.assign(this.#args, this.#pairs(text));
+    if (name === "ENV") Object.assign(config.env, this.#pairs(text));
+    if (name === "LABEL") Object.assign(config.labels, this.#pairs(text));
     if (name === "WORKDIR") config.workdir = this.#fill(text);
     if (name === "USER") config.user = this.#fill(text);
     if (name === "EXPOSE") config.exposed.push(...this.#fill(text).split(/\s+/));
@@ -104,6 +104,11 @@ class OpenStage implements Stage {
 
   #fill(text: string): string {
     return fillIn(text, { ...this.#args, ...this.config.env });
+  }
+
+  /** All filled in before any is set: within one instruction they do not see each other. */
+  #pairs(text: string): Record<string, string> {
+    return Object.fromEntries(pairs(text).map(([name, value]) => [name, this.#fill(value)]));
   }
 
   #place(): Place {
