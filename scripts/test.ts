@@ -51,7 +51,7 @@ async function onServer(work: (templateUrl: string) => Promise<Run>): Promise<Ru
 const { exitCode, output } = await onServer((templateUrl) => runTests(templateUrl, process.argv.slice(2)));
 const { passed, failed, skipped } = countsOf(output);
 const nothingRan = passed + failed === 0;
-if (nothingRan) console.error("No test ran.");
+if (nothingRan) console.error("No test ran to its end.");
 const wrong = exitCode !== 0 || nothingRan;
 // A run that fails otherwise (a signal, an error outside all tests) must not read like one that passed.
 console.log(

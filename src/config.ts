@@ -77,7 +77,8 @@ function postgresUrl(text: string): string {
 }
 
 function httpUrl(text: string): string {
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw new Wrong("a URL that begins with http:// or https://");
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
+    throw new Wrong("a URL that begins with http:// or https://");
   return text;
 }
 
@@ -216,12 +217,9 @@ const VARIABLES = {
     whole(0, 3600),
     "Seconds that calls get to finish after SIGTERM.",
   ),
-  url: optional(
-    "OPENSQS_URL",
-    httpUrl,
-    "The service that the command line talks to.",
-    { fallbackText: "http://127.0.0.1:PORT" },
-  ),
+  url: optional("OPENSQS_URL", httpUrl, "The service that the command line talks to.", {
+    fallbackText: "http://127.0.0.1:PORT",
+  }),
   logLevel: variable(
     "LOG_LEVEL",
     "info",

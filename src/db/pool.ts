@@ -140,8 +140,8 @@ function database(pool: DatabasePool, options: PoolOptions, settings: Record<str
 
 /** Slonik waits for a free connection without end; here a call gives up in time, and what it is given later it hands back. */
 function withConnection<T>(pool: DatabasePool, options: PoolOptions, work: (db: Db) => Promise<T>): Promise<T> {
-  const { waitingClients, acquiredConnections } = pool.state();
-  if (waitingClients === 0 && acquiredConnections < options.size) return pool.connect(work);
+  const { waitingClients, acquiredConnections, pendingConnections } = pool.state();
+  if (waitingClients === 0 && acquiredConnections + pendingConnections < options.size) return pool.connect(work);
   return new Promise((resolve, reject) => {
     let over = false;
     const timer = setTimeout(() => {

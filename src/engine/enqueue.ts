@@ -36,9 +36,10 @@ export async function enqueue(context: EngineContext, params: EnqueueParams, cal
   params.tasks.forEach(refuseCategories);
   for (let tries = 1; ; tries++) {
     const placed = await place(context, projectId, params.tasks);
+    await refuseForeignDependencies(context, projectId, params.tasks);
     const key = { projectId, requestId: params.requestId, method, params: rest };
     try {
-      return await repeatable(context.hot, key, (db, after) => add(context, projectId, db, placed, after));
+      return await repeatable(context.hot, key, (db, after) => add(context, db, placed, after));
     } catch (error) {
       const again = error instanceof QueueGone || violatedConstraint(error)?.endsWith("_pkey");
       if (!again || tries === TRIES) throw error;
@@ -70,20 +71,13 @@ export function payloadText(payload: object, limitBytes: number): string {
   return text;
 }
 
-async function add(
-  context: EngineContext,
-  projectId: number,
-  db: Db,
-  placed: readonly Placed[],
-  after: After,
-): Promise<Added[]> {
+async function add(context: EngineContext, db: Db, placed: readonly Placed[], after: After): Promise<Added[]> {
   const groups = groupBy([...placed.entries()], ([, { queue }]) => queue.id);
   const answers = new Array<Added>(placed.length);
   const addAll = async (on: Db) => {
     for (const [queueId, group] of groups) {
       const added = await addToQueue(
         context,
-        projectId,
         on,
         queueId,
         group.map(([, one]) => one),
@@ -102,14 +96,13 @@ async function add(
 
 async function addToQueue(
   context: EngineContext,
-  projectId: number,
   db: Db,
   queueId: number,
   placed: readonly Placed[],
   after: After,
 ): Promise<Added[]> {
   const rows = placed.map(({ task, payload }) => taskRow(context.newId(queueId), task, payload));
-  const ended = await awaitOthers(context, projectId, db, placed);
+  const ended = await awaitOthers(db, placed);
   const added = await addTasks(db, queueId, rows);
   after(() => context.wakeups.wake(queueId));
   if (!placed.some(({ task }) => task.dependsOn?.length)) return added;
@@ -130,30 +123,24 @@ async function addToQueue(
   return added.map((one) => ({ ...one, state: states.get(one.id)?.state ?? one.state }));
 }
 
-/** Marks what the new tasks depend on; answers what has ended already. An unknown dependency is refused. */
-async function awaitOthers(
+/** Looked at before the transaction begins: inside it would take a second connection, and all could wait for one. */
+async function refuseForeignDependencies(
   context: EngineContext,
   projectId: number,
-  db: Db,
-  placed: readonly Placed[],
-): Promise<TaskKey[]> {
-  const on = [...new Set(placed.flatMap(({ task }) => task.dependsOn ?? []))].sort();
-  if (on.length === 0) return [];
-  for (const id of on)
+  tasks: readonly NewTask[],
+): Promise<void> {
+  for (const id of new Set(tasks.flatMap((task) => task.dependsOn ?? [])))
     if (!(await context.directory.queueOfTask(projectId, queueOf(id))))
       throw new Refusal("not_found", { noun: "task", id });
-  const ended = await markAwaited(db, keysOf(on));
-  if (ended) return ended;
-  for (const [queueId, keys] of groupBy(keysOf(on), (key) => key.queueId)) {
-    const known = await statesOf(
-      db,
-      queueId,
-      keys.map((key) => key.id),
-    );
-    const unknown = keys.find((key) => !known.has(key.id));
-    if (unknown) throw new Refusal("not_found", { noun: "task", id: unknown.id });
-  }
-  throw new QueueGone();
+}
+
+/** Marks what the new tasks depend on; answers what has ended already. An unknown dependency is refused. */
+async function awaitOthers(db: Db, placed: readonly Placed[]): Promise<TaskKey[]> {
+  const on = keysOf(placed.flatMap(({ task }) => task.dependsOn ?? []).sort());
+  if (on.length === 0) return [];
+  const { ended, unknown } = await markAwaited(db, on);
+  if (unknown !== null) throw new Refusal("not_found", { noun: "task", id: unknown });
+  return ended;
 }
 
 const keysOf = (ids: readonly string[]): TaskKey[] => [...new Set(ids)].map((id) => ({ id, queueId: queueOf(id) }));

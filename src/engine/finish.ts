@@ -21,19 +21,24 @@ async function moveAll<I extends object, T>(
 ): Promise<Outcome<T>[]> {
   const projectId = await context.directory.project(call.params.project ?? call.project);
   const outcomes = new Array<Outcome<T>>(items.length);
+  const groups = groupBy([...items.entries()], ([, { id }]) => queueOf(id));
+  // Looked up before the transaction begins: inside it would take a second connection, and all could wait for one.
+  const found = new Map<number, QueueRow | null>();
+  for (const queueId of groups.keys()) found.set(queueId, await context.directory.queueOfTask(projectId, queueId));
   const foreign = (id: string): Outcome<T> => ({ refusal: new Refusal("not_found", { noun: "task", id }) });
   const key = { projectId, requestId: call.params.requestId, method: call.method, params: call.params };
   const plain = await repeatable(context.hot, key, async (db, after) => {
-    for (const [queueId, group] of groupBy([...items.entries()], ([, { id }]) => queueOf(id))) {
-      const queue = await context.directory.queueOfTask(projectId, queueId);
-      const of = { context, db, after, queue, move };
-      const found = queue
+    for (const [queueId, group] of groups) {
+      const queue = found.get(queueId);
+      const answers = queue
         ? await moveInQueue(
-            { ...of, queue },
+            { context, db, after, queue, move },
             group.map(([, item]) => item),
           )
-        : null;
-      for (const [index, [at, { id }]] of group.entries()) outcomes[at] = found ? found[index]! : foreign(id);
+        : group.map(([, { id }]) => foreign(id));
+      group.forEach(([at], index) => {
+        outcomes[at] = answers[index]!;
+      });
     }
     return outcomes.map(toPlain);
   });

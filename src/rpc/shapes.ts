@@ -24,9 +24,15 @@ export const JsonValue = z
   .custom<Json>((value) => value !== undefined, "must be a JSON value")
   .meta({ description: "Any JSON value." });
 
+/** Years of fewer digits, and of more, are written in ways that not every parser of times understands alike. */
+const FIRST_TIME = Date.parse("1000-01-01T00:00:00Z");
+const LAST_TIME = Date.parse("9999-12-31T23:59:59.999Z");
 export const Time = z.iso
   .datetime({ offset: true, error: "must be an ISO 8601 time such as 2026-01-31T12:00:00.000Z" })
-  .refine((text) => !text.startsWith("0000"), "must be in the years 0001 to 9999");
+  .refine(
+    (text) => Date.parse(text) >= FIRST_TIME && Date.parse(text) <= LAST_TIME,
+    "must be in the years 1000 to 9999",
+  );
 /** A time on its way out: always UTC with milliseconds. */
 export const TimeOut = z.iso.datetime();
 

@@ -17,6 +17,7 @@ import { isRunning } from "../../src/db/embedded/presence.ts";
 import { type EmbeddedPostgres, startEmbedded } from "../../src/db/embedded.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { withClient } from "../support/template.ts";
+import { guard } from "../support/throwaway.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(60_000);
@@ -29,16 +30,21 @@ const model = mkdtempSync(join(tmpdir(), "opensqs-embedded-model-"));
 let dataDir: string;
 let services: ChildProcessWithoutNullStreams[];
 let others: ChildProcess[];
+/** Ends what a test left running, also when the test run itself is killed. */
+let release: () => void;
+
+const releaseModel = guard(model);
 
 beforeAll(async () => {
   await (await startIn(model)).stop();
 });
 
-afterAll(() => rmSync(model, { recursive: true, force: true }));
+afterAll(() => releaseModel());
 
 beforeEach(() => {
-  // A folder that only its owner can enter: for root, whose server is another user, the harder case.
-  dataDir = join(mkdtempSync(join(tmpdir(), "opensqs-embedded-")), "data");
+  // One that only its owner can enter: for root, whose server is another user, the harder case.
+  dataDir = mkdtempSync(join(tmpdir(), "opensqs-embedded-"));
+  release = guard(dataDir);
   services = [];
   others = [];
 });
@@ -47,12 +53,12 @@ afterEach(async () => {
   for (const child of [...services, ...others]) child.kill("SIGKILL");
   // Whatever a test has done, this finds its server, and as the only user stops it.
   if (existsSync(join(dataDir, "postgres", "postmaster.pid"))) await (await start()).stop();
-  rmSync(dirname(dataDir), { recursive: true, force: true });
+  release();
 });
 
 /** Puts a cluster in place that has been used before; its files keep their owner. */
 function useModel(): void {
-  execFileSync("cp", ["-a", model, dataDir]);
+  execFileSync("cp", ["-a", `${model}/.`, dataDir]);
 }
 
 function start(): Promise<EmbeddedPostgres> {

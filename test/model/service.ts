@@ -33,6 +33,7 @@ export async function inProcess(databaseUrl: string): Promise<ServiceUnderTest> 
     connectTimeoutMs: 10_000,
     statementTimeoutMs: 30_000,
     idleTimeoutMs: 60_000,
+    acquireTimeoutMs: 10_000,
     rowChecks: true,
   };
   const hot = await openDatabase({ ...common, name: "hot", size: 2, indexOnly: true });

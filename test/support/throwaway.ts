@@ -38,17 +38,18 @@ export async function startThrowaway(settings: Record<string, string> = {}): Pro
   };
 }
 
-/**
- * A shell that waits for the end of its standard input, which comes also when this process is killed, and then stops the
- * server and removes its folder. A test runner offers no later moment, and an exit handler does not see SIGKILL.
- */
 const GUARD = `
 trap '' INT TERM HUP
 read -r _
 pid=$(head -n 1 "$1/postgres/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" && while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 rm -rf "$1"`;
 
-function guard(dataDir: string): () => void {
+/**
+ * Sees to it that the server in a folder ends, and the folder with it, when this process ends or the function given back is
+ * called: by a shell that waits for the end of its standard input, which comes also when this process is killed. A test
+ * runner offers no later moment than its last test, and an exit handler sees no SIGKILL.
+ */
+export function guard(dataDir: string): () => void {
   const child = spawn("/bin/sh", ["-c", GUARD, "sh", dataDir], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
   child.unref();
   // Neither may keep the test run alive.

@@ -79,9 +79,12 @@ export async function statesOf(db: Db, queueId: number, ids: readonly string[]) 
 
 /**
  * Marks the tasks that a new task depends on. Answers those that have ended already; the others cannot end before the
- * transaction does. Null when one of them does not exist.
+ * transaction does. `unknown` is a task that does not exist, if there is one.
  */
-export async function markAwaited(tx: Db, on: readonly dependencies.TaskKey[]): Promise<dependencies.TaskKey[] | null> {
+export async function markAwaited(
+  tx: Db,
+  on: readonly dependencies.TaskKey[],
+): Promise<{ ended: dependencies.TaskKey[]; unknown: string | null }> {
   const ended: dependencies.TaskKey[] = [];
   for (const [queueId, keys] of byQueue(on)) {
     let open = keys.map((key) => key.id);
@@ -90,12 +93,13 @@ export async function markAwaited(tx: Db, on: readonly dependencies.TaskKey[]): 
       const found = new Set((await tx.any(dependencies.markAwaited(queueId, open))).map((row) => row.id));
       const rest = open.filter((id) => !found.has(id));
       const known = new Map((await tx.any(dependencies.outcomes(queueId, rest))).map((row) => [row.id, row.outcome]));
-      if (rest.some((id) => !known.has(id))) return null;
+      const unknown = rest.find((id) => !known.has(id));
+      if (unknown !== undefined) return { ended, unknown };
       ended.push(...rest.filter((id) => known.get(id) !== null).map((id) => ({ id, queueId })));
       open = rest.filter((id) => known.get(id) === null);
     }
   }
-  return ended;
+  return { ended, unknown: null };
 }
 
 /** What settling did: the queues that got ready tasks, and the tasks that ended with those they depended on. */
