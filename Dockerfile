@@ -34,12 +34,10 @@ LABEL org.opencontainers.image.title="openSQS" \
     org.opencontainers.image.revision="${REVISION}"
 
 # HOST: a container's loopback is reached by nobody; which Host headers are answered is still checked (ALLOWED_HOSTS).
-# DATA_DIR: a start without DATABASE_URL must fail for that reason and not because /app cannot be written.
 # BUN_RUNTIME_TRANSPILER_CACHE_PATH: Bun keeps no files of its own, so that the file system may be read-only.
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
     PORT=8080 \
-    DATA_DIR=/tmp/opensqs \
     BUN_RUNTIME_TRANSPILER_CACHE_PATH=0
 
 # Everything belongs to root, so the service can change nothing of itself.

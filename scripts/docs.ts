@@ -8,6 +8,7 @@ import { REFUSALS } from "../src/domain/refusals.ts";
 import { LIFECYCLE } from "../src/domain/task/lifecycle.ts";
 import type { Method } from "../src/rpc/method.ts";
 import { METHODS } from "../src/rpc/methods/index.ts";
+import { Claimed, Queue, QueueStats, Task, Worker } from "../src/rpc/shapes.ts";
 
 type Schema = { [key: string]: unknown } & {
   type?: string | string[];
@@ -51,8 +52,19 @@ function lifecycle(): string {
   );
 }
 
+/** The members of an object with their types, for the top of an answer. */
+function membersText(schema: Schema): string {
+  const options = schema.anyOf ?? schema.oneOf;
+  if (options) return options.map(membersText).join(" or ");
+  if (!schema.properties) return typeText(schema);
+  return `{${Object.entries(schema.properties)
+    .map(([name, member]) => `${name}: ${typeText(member)}`)
+    .join(", ")}}`;
+}
+
 /** A schema in the words of api.md: `string`, `integer 1–1000`, `"a" | "b"`, `[Task]`. */
 function typeText(schema: Schema): string {
+  if (typeof schema.$ref === "string") return schema.$ref.split("/").at(-1)!;
   const options = schema.anyOf ?? schema.oneOf;
   if (options) return [...new Set(options.map(typeText))].join(" or ");
   if (schema.const !== undefined) return JSON.stringify(schema.const);
@@ -82,8 +94,16 @@ function methodText(method: Method): string {
     "",
     table(["parameter", "type", ""], rows),
     "",
-    `Answers ${typeText(result)}.${method.refusals.length > 0 ? ` May refuse with ${method.refusals.join(", ")}.` : ""}`,
+    `Answers \`${membersText(result)}\`.${method.refusals.length > 0 ? ` May refuse with ${method.refusals.join(", ")}.` : ""}`,
   ].join("\n");
+}
+
+const SHAPES = { Task, Claimed, Queue, QueueStats, Worker };
+
+function shapeText(name: string, schema: z.ZodType): string {
+  const { properties = {} } = z.toJSONSchema(schema, { unrepresentable: "any" }) as Schema;
+  const rows = Object.entries(properties).map(([field, member]) => [`\`${field}\``, typeText(member)]);
+  return [`### ${name}`, "", table(["field", "type"], rows)].join("\n");
 }
 
 function api(): string {
@@ -95,6 +115,9 @@ function api(): string {
     "Parameters are given by name, `*` marks those that must be; unknown ones are refused. Times are ISO 8601, durations seconds.",
     "",
     ...(METHODS as readonly unknown[] as readonly Method[]).flatMap((method) => [methodText(method), ""]),
+    "## Shapes",
+    "",
+    ...Object.entries(SHAPES).flatMap(([name, schema]) => [shapeText(name, schema), ""]),
     "## Refusals",
     "",
     "Beside the errors of JSON-RPC 2.0 itself (−32700 to −32603). `data.type` holds the type.",

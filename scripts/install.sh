@@ -16,15 +16,20 @@ else
   npx --yes "bun@$version" install --frozen-lockfile
 fi
 
-# Bun runs the install scripts of trusted packages only, and its own npm package is not one: what it leaves in .bin is a stub
-# until that script has put the program in its place. The program itself came along, for one or several kinds of processor.
-for program in node_modules/@oven/bun-*/bin/bun; do
-  if runs "$program"; then
-    ln -sf "../${program#node_modules/}" node_modules/.bin/bun
-    break
-  fi
-done
-if ! runs node_modules/.bin/bun; then
-  echo "No Bun in node_modules/@oven runs on this machine." >&2
+# Bun runs the install scripts of trusted packages only, and neither its own npm package nor Deno's is one: what stands in
+# .bin is a stub, or needs Node, until such a script has put the program in its place. The programs themselves came along,
+# for one or several kinds of processor; take the first that runs.
+link() {
+  name=$1
+  shift
+  for program; do
+    if runs "$program"; then
+      ln -sf "../${program#node_modules/}" "node_modules/.bin/$name"
+      return
+    fi
+  done
+  echo "No $name in node_modules runs on this machine." >&2
   exit 1
-fi
+}
+link bun node_modules/@oven/bun-*/bin/bun
+link deno node_modules/@deno/*/deno

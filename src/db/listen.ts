@@ -100,11 +100,8 @@ class ReconnectingListener implements Listener {
 
   async #connect(): Promise<void> {
     const { answer } = this.#times;
-    const client = new pg.Client({
-      connectionTimeoutMillis: answer,
-      query_timeout: answer,
-      ...clientConfig(this.#target),
-    });
+    const config = { connectionTimeoutMillis: answer, query_timeout: answer, ...clientConfig(this.#target) };
+    const client = new pg.Client(config);
     client.on("error", (error) => this.#lose(client, error));
     client.on("end", () => this.#lose(client, new Error("the connection ended")));
     client.on("notification", ({ channel, payload = "" }) => {
@@ -112,7 +109,7 @@ class ReconnectingListener implements Listener {
     });
     try {
       await client.connect();
-      await proveDelivery(client, answer);
+      await proveDelivery(client, config, answer);
     } catch (error) {
       this.#fail(client, error);
       return;
@@ -185,9 +182,14 @@ class ReconnectingListener implements Listener {
   }
 }
 
-/** Through a transaction pooler LISTEN succeeds and nothing ever arrives; so the connection sends itself one to begin with. */
-async function proveDelivery(client: pg.Client, timeoutMs: number): Promise<void> {
+/**
+ * Through a transaction pooler LISTEN succeeds and nothing ever arrives, so the connection has one sent to it to begin with:
+ * by another connection, as what it sends itself comes back with the statement's own answer even there.
+ */
+async function proveDelivery(client: pg.Client, config: pg.ClientConfig, timeoutMs: number): Promise<void> {
   const channel = `opensqs_${randomUUID()}`;
+  const sender = new pg.Client(config);
+  sender.on("error", () => {});
   let timer: ReturnType<typeof setTimeout> | undefined;
   const arrival = new Promise<void>((resolve, reject) => {
     timer = setTimeout(() => reject(new Error("notifications do not arrive: is it a pooler's URL?")), timeoutMs);
@@ -195,14 +197,16 @@ async function proveDelivery(client: pg.Client, timeoutMs: number): Promise<void
       if (message.channel === channel) resolve();
     });
   });
-  // Handled from the start: the statements below may take longer than it, or fail first.
+  // Handled from the start: a statement below may fail before it.
   arrival.catch(() => {});
   try {
     await client.query(`listen ${pg.escapeIdentifier(channel)}`);
-    await client.query("select pg_notify($1, '')", [channel]);
+    await sender.connect();
+    await sender.query("select pg_notify($1, '')", [channel]);
     await arrival;
   } finally {
     clearTimeout(timer);
+    await sender.end().catch(() => {});
     await client.query(`unlisten ${pg.escapeIdentifier(channel)}`).catch(() => {});
   }
 }

@@ -35,8 +35,8 @@ export async function enqueue(context: EngineContext, params: EnqueueParams, cal
   const projectId = await context.directory.project(params.project ?? call.project);
   params.tasks.forEach(refuseCategories);
   for (let tries = 1; ; tries++) {
-    const placed = await place(context, projectId, params.tasks);
     await refuseForeignDependencies(context, projectId, params.tasks);
+    const placed = await place(context, projectId, params.tasks);
     const key = { projectId, requestId: params.requestId, method, params: rest };
     try {
       return await repeatable(context.hot, key, (db, after) => add(context, db, placed, after));

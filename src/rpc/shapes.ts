@@ -103,58 +103,62 @@ export function checkNewTask(
     context.addIssue({ code: "custom", path: ["dedupeSeconds"], message: "needs a dedupeKey" });
 }
 
-export const Task = z.strictObject({
-  id: TaskId,
-  queue: QueueName,
-  project: z.string(),
-  state: State,
-  name: z.string().nullable(),
-  payload: Payload,
-  priority: z.int(),
-  runAt: TimeOut,
-  added: TimeOut,
-  updated: TimeOut,
-  finished: TimeOut.nullable(),
-  attempts: z.int(),
-  maxAttempts: z.int(),
-  errors: z.array(
-    z.strictObject({
-      attempt: z.int(),
-      at: TimeOut,
-      worker: z.string().nullable(),
-      message: z.string(),
-      code: z.string().nullable(),
-      data: JsonValue.optional(),
-    }),
-  ),
-  result: JsonValue,
-  progress: z.strictObject({ percent: z.number(), note: z.string().nullable() }).nullable(),
-  dedupeKey: z.string().nullable(),
-  description: z.string().nullable(),
-  dueAt: TimeOut.nullable(),
-  ownerId: z.string().nullable(),
-  tags: z.array(z.string()),
-  categories: z.array(z.string()),
-  dependsOn: z.array(TaskId),
-  worker: z.string().nullable(),
-  leaseExpiresAt: TimeOut.nullable(),
-  deletedAt: TimeOut.nullable(),
-});
+export const Task = z
+  .strictObject({
+    id: TaskId,
+    queue: QueueName,
+    project: z.string(),
+    state: State,
+    name: z.string().nullable(),
+    payload: Payload,
+    priority: z.int(),
+    runAt: TimeOut,
+    added: TimeOut,
+    updated: TimeOut,
+    finished: TimeOut.nullable(),
+    attempts: z.int(),
+    maxAttempts: z.int(),
+    errors: z.array(
+      z.strictObject({
+        attempt: z.int(),
+        at: TimeOut,
+        worker: z.string().nullable(),
+        message: z.string(),
+        code: z.string().nullable(),
+        data: JsonValue.optional(),
+      }),
+    ),
+    result: JsonValue,
+    progress: z.strictObject({ percent: z.number(), note: z.string().nullable() }).nullable(),
+    dedupeKey: z.string().nullable(),
+    description: z.string().nullable(),
+    dueAt: TimeOut.nullable(),
+    ownerId: z.string().nullable(),
+    tags: z.array(z.string()),
+    categories: z.array(z.string()),
+    dependsOn: z.array(TaskId),
+    worker: z.string().nullable(),
+    leaseExpiresAt: TimeOut.nullable(),
+    deletedAt: TimeOut.nullable(),
+  })
+  .meta({ id: "Task" });
 
-export const Claimed = z.strictObject({
-  id: TaskId,
-  queue: QueueName,
-  name: z.string().nullable(),
-  payload: Payload,
-  priority: z.int(),
-  attempt: z.int(),
-  maxAttempts: z.int(),
-  receipt: ReceiptText,
-  leaseExpiresAt: TimeOut,
-  added: TimeOut,
-  tags: z.array(z.string()),
-  dependsOn: z.array(TaskId),
-});
+export const Claimed = z
+  .strictObject({
+    id: TaskId,
+    queue: QueueName,
+    name: z.string().nullable(),
+    payload: Payload,
+    priority: z.int(),
+    attempt: z.int(),
+    maxAttempts: z.int(),
+    receipt: ReceiptText,
+    leaseExpiresAt: TimeOut,
+    added: TimeOut,
+    tags: z.array(z.string()),
+    dependsOn: z.array(TaskId),
+  })
+  .meta({ id: "Claimed" });
 
 /** One entry of a …Many method's answer: what the single call would have answered, or its error. */
 export const item = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
@@ -187,40 +191,46 @@ export const queuePolicy = {
   description: text(DESCRIPTION_MAX).nullable().optional(),
 };
 
-export const Queue = z.strictObject({
-  id: z.int(),
-  project: z.string(),
-  name: QueueName,
-  description: z.string().nullable(),
-  leaseSeconds: z.number(),
-  maxAttempts: z.int(),
-  backoff: Backoff,
-  retention: Retention,
-  maxPayloadBytes: z.int(),
-  paused: z.boolean(),
-  added: TimeOut,
-  updated: TimeOut,
-});
+export const Queue = z
+  .strictObject({
+    id: z.int(),
+    project: z.string(),
+    name: QueueName,
+    description: z.string().nullable(),
+    leaseSeconds: z.number(),
+    maxAttempts: z.int(),
+    backoff: Backoff,
+    retention: Retention,
+    maxPayloadBytes: z.int(),
+    paused: z.boolean(),
+    added: TimeOut,
+    updated: TimeOut,
+  })
+  .meta({ id: "Queue" });
 
-export const QueueStats = z.strictObject({
-  queue: QueueName,
-  waiting: z.int(),
-  pending: z.int(),
-  delayed: z.int(),
-  claimed: z.int(),
-  completed: z.int(),
-  failed: z.int(),
-  cancelled: z.int(),
-  oldestReadySeconds: z.number().nullable(),
-  enqueuedPerSecond: z.number(),
-  completedPerSecond: z.number(),
-});
+export const QueueStats = z
+  .strictObject({
+    queue: QueueName,
+    waiting: z.int(),
+    pending: z.int(),
+    delayed: z.int(),
+    claimed: z.int(),
+    completed: z.int(),
+    failed: z.int(),
+    cancelled: z.int(),
+    oldestReadySeconds: z.number().nullable(),
+    enqueuedPerSecond: z.number(),
+    completedPerSecond: z.number(),
+  })
+  .meta({ id: "QueueStats" });
 
-export const Worker = z.strictObject({
-  id: z.string(),
-  queues: z.array(z.string()),
-  lastSeen: TimeOut,
-  claimed: z.int(),
-  completed: z.int(),
-  failed: z.int(),
-});
+export const Worker = z
+  .strictObject({
+    id: z.string(),
+    queues: z.array(z.string()),
+    lastSeen: TimeOut,
+    claimed: z.int(),
+    completed: z.int(),
+    failed: z.int(),
+  })
+  .meta({ id: "Worker" });

@@ -30,6 +30,8 @@ describe("the Dockerfile", () => {
   test("sets an environment that the service understands, and exposes the port it listens on", () => {
     const { host, port, rowChecks } = readConfig(config.env);
     expect({ host, port, rowChecks }).toEqual({ host: "0.0.0.0", port: 8080, rowChecks: false });
+    // The health check reads it from the environment.
+    expect(config.env.PORT).toBe(String(port));
     expect(config.exposed).toEqual([String(port)]);
   });
 

@@ -21,15 +21,15 @@ let scratch: string;
 let image: ScratchImage;
 let container: Container;
 let port: number;
-let files: string[];
+let changeable: string[];
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), "opensqs-image-"));
   await chmod(scratch, 0o755);
   image = await buildImage(PROJECT, scratch);
+  changeable = await writableByOthers(image.root);
   // What belongs to root in the image belongs to an ordinary user here, and must not be written to all the same.
   if (process.getuid?.() !== 0) await setWritable(image.root, false);
-  files = await listing(image.root);
   port = await freePort();
   container = new Container(image, {
     ...app.environment,
@@ -92,8 +92,8 @@ test("migrates, serves, is healthy, takes a task, and stops when told to", async
   expect(code).toBe(0);
 });
 
-test("nothing of that was written into the image", async () => {
-  expect(await listing(image.root)).toEqual(files);
+test("its user can change nothing in the image", () => {
+  expect(changeable).toEqual([]);
 });
 
 test("the health check knows an answer that is not well, and needs no proxy for it", async () => {
@@ -125,14 +125,14 @@ function enqueue(host: string): Promise<Response> {
   });
 }
 
-/** Path, size and time of change of everything in a folder. */
-async function listing(folder: string): Promise<string[]> {
-  const names = (await readdir(folder, { recursive: true })).toSorted();
-  const lines = names.map(async (name) => {
-    const { size, mtimeMs } = await lstat(join(folder, name));
-    return `${name} ${size} ${mtimeMs}`;
-  });
-  return await Promise.all(lines);
+/** What root is not the only one who may write to. */
+async function writableByOthers(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of ["", ...(await readdir(folder, { recursive: true }))]) {
+    const info = await lstat(join(folder, name));
+    if (!info.isSymbolicLink() && (info.mode & 0o022) !== 0) found.push(name);
+  }
+  return found;
 }
 
 async function setWritable(folder: string, writable: boolean): Promise<void> {

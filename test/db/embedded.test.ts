@@ -233,10 +233,13 @@ describe("after a crash", () => {
   });
 
   test("in the middle of making the cluster, the next start makes it", async () => {
-    useModel();
-    // What initdb had done lies under the draft's name; the real name comes with the whole cluster only.
-    rmSync(join(dataDir, "postgres", "PG_VERSION"));
-    renameSync(join(dataDir, "postgres"), join(dataDir, "postgres.new"));
+    const child = spawn(process.execPath, [SERVICE, dataDir], { detached: true, stdio: "pipe" });
+    services.push(child);
+    // Among the first of initdb's files, wherever it works.
+    const begun = ["postgres.new", "postgres"].map((folder) => join(dataDir, folder, "PG_VERSION"));
+    await until("initdb is at work", () => begun.some((file) => existsSync(file)), { everyMs: 1 });
+    process.kill(-child.pid!, "SIGKILL");
+    await until("the service is dead", () => child.signalCode !== null);
     const next = await start();
     expect(await one(next.url, "select 42 as value")).toBe(42);
     await next.stop();

@@ -29,7 +29,8 @@ async function proxied(state: Partial<WireProxy> = {}) {
   const target = parseDatabaseUrl(db.url);
   const proxy = Object.assign(await startWireProxy(target), state);
   open.push(proxy);
-  return { proxy, target: { ...target, port: proxy.port } };
+  // The proxy has to read what it passes on.
+  return { proxy, target: { ...target, port: proxy.port, sslMode: "disable" as const } };
 }
 
 const isUp = (one: Listener) => until("the listener is up", () => one.isUp);
@@ -120,7 +121,8 @@ describe("without a usable connection", () => {
   test("a pooler through which no notification comes counts as down", async () => {
     const { proxy, target } = await proxied({ dropNotifications: true });
     const one = listener({ target, times: { retryFirst: 10, retryLast: 50, answer: 200 } });
-    await until("it has tried twice", () => proxy.connections >= 2);
+    // Two connections an attempt: one to listen, one to send.
+    await until("it tries a second time", () => proxy.connections >= 3);
     expect(one.isUp).toBe(false);
     expect(one.lines[0]).toContain("notifications do not arrive");
     expect(one.lines).toHaveLength(1);

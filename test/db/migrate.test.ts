@@ -121,8 +121,8 @@ describe("migrate", () => {
   });
 
   test("whatever dbmate says, the password is taken out of it", async () => {
-    const password = decodeURIComponent(new URL(url).password);
-    addMigration("20260101000000_a.sql", `do $$ begin raise exception 'it is ${password}!'; end $$;`);
+    const password = decodeURIComponent(new URL(url).password).replaceAll("'", "''");
+    addMigration("20260101000000_a.sql", `do $$ begin raise exception 'it is %!', '${password}'; end $$;`);
     await expect(migrate(options())).rejects.toThrow("it is ***!");
   });
 

@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 /** Stands between a client and PostgreSQL on loopback, to be as unhelpful as networks and poolers can be. */
 export interface WireProxy {
   readonly port: number;
-  /** Keeps back every notification, as a transaction pooler does. */
+  /** Keeps back notifications but for those in the middle of an answer, as a transaction pooler does. */
   dropNotifications: boolean;
   /** Passes nothing on any more in either direction, and says nothing, as a firewall that forgot the connection. */
   silent: boolean;
@@ -12,6 +12,7 @@ export interface WireProxy {
 }
 
 const NOTIFICATION = "A".charCodeAt(0);
+const READY = "Z".charCodeAt(0);
 
 export async function startWireProxy(target: { host: string; port: number }): Promise<WireProxy> {
   const sockets = new Set<Socket>();
@@ -20,11 +21,16 @@ export async function startWireProxy(target: { host: string; port: number }): Pr
     state.connections += 1;
     const database = connect(target);
     const split = messageSplitter();
-    client.on("data", (bytes) => void (state.silent || database.write(bytes)));
+    let isIdle = false;
+    client.on("data", (bytes) => {
+      isIdle = false;
+      if (!state.silent) database.write(bytes);
+    });
     database.on("data", (bytes) => {
-      const kept = split(Buffer.from(bytes)).filter(
-        (message) => !(state.dropNotifications && message[0] === NOTIFICATION),
-      );
+      const kept = split(Buffer.from(bytes)).filter((message) => {
+        if (message[0] === READY) isIdle = true;
+        return !(state.dropNotifications && isIdle && message[0] === NOTIFICATION);
+      });
       if (!state.silent) client.write(Buffer.concat(kept));
     });
     for (const [one, other] of [
