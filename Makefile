@@ -29,7 +29,7 @@ test: $(INSTALLED) ## Run all tests; some of them: make test ARGS="test/db"
 	@$(BUN) scripts/test.ts $(ARGS)
 
 check: $(INSTALLED) ## Do what CI does: format, lint, types, generated files, tests
-	$(BUN) node_modules/@biomejs/biome/bin/biome ci --error-on-warnings
+	$(BUN) node_modules/@biomejs/biome/bin/biome ci --error-on-warnings $(if $(CI),--colors=off)
 	$(BUN) node_modules/typescript/bin/tsc --noEmit
 	$(BUN) scripts/schema.ts --check
 	$(BUN) scripts/docs.ts --check

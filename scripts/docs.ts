@@ -101,7 +101,8 @@ function methodText(method: Method): string {
 const SHAPES = { Task, Claimed, Queue, QueueStats, Worker };
 
 function shapeText(name: string, schema: z.ZodType): string {
-  const { properties = {} } = z.toJSONSchema(schema, { unrepresentable: "any" }) as Schema;
+  const whole = z.toJSONSchema(schema, { unrepresentable: "any" }) as Schema & { $defs?: Record<string, Schema> };
+  const { properties = {} } = whole.$defs?.[name] ?? whole;
   const rows = Object.entries(properties).map(([field, member]) => [`\`${field}\``, typeText(member)]);
   return [`### ${name}`, "", table(["field", "type"], rows)].join("\n");
 }

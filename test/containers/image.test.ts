@@ -23,6 +23,7 @@ let container: Container;
 let port: number;
 let changeable: string[];
 
+// Long where bun's cache is empty and the packages come over a slow line.
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), "opensqs-image-"));
   await chmod(scratch, 0o755);
@@ -38,7 +39,7 @@ beforeAll(async () => {
     // The tests' server leaves out what only a power failure would miss.
     ALLOW_UNSAFE_DATABASE: "on",
   });
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await container?.killAll();

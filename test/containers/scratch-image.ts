@@ -21,6 +21,16 @@ export interface ScratchImage {
  * base image brings besides is not there. Throws where a step fails, or copies nothing.
  */
 export async function buildImage(context: string, scratch: string): Promise<ScratchImage> {
+  // A build's own, whatever the umask here: what RUN and WORKDIR make can be read by every user.
+  const umask = process.umask(0o022);
+  try {
+    return await build(context, scratch);
+  } finally {
+    process.umask(umask);
+  }
+}
+
+async function build(context: string, scratch: string): Promise<ScratchImage> {
   const stages = stagesOf(parseDockerfile(await readFile(join(context, "Dockerfile"), "utf8")));
   const taken = contextFilter(await readFile(join(context, ".dockerignore"), "utf8"));
   const bin = join(scratch, "bin");

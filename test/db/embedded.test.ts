@@ -5,7 +5,6 @@ import {
   existsSync,
   mkdtempSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   truncateSync,

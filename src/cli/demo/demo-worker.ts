@@ -5,7 +5,7 @@ import type { CommandContext } from "../context.ts";
 import { aborted, untilInputEnds } from "../wait.ts";
 import { type DemoWork, LEASE_SECONDS } from "./plan.ts";
 
-const CONCURRENCY = 20;
+const CONCURRENCY = 30;
 
 /** One completion that the service accepted, as the worker that made it wrote it down. */
 export interface Accepted {

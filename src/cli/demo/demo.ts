@@ -82,7 +82,7 @@ async function enqueueAll({ client, context, say }: Stage): Promise<string[]> {
 async function workAndKill(stage: Stage): Promise<void> {
   const { context, client, say } = stage;
   const [first] = [startWorker(stage, 1), startWorker(stage, 2)];
-  say.write("Two worker processes start, 20 tasks at once each. One is killed half-way.\n\n");
+  say.write("Two worker processes start, 30 tasks at once each. One is killed half-way.\n\n");
   const bar = progressBar(say, "finished", TASK_COUNT);
   const deadline = performance.now() + GIVE_UP_MS;
   let killed = false;

@@ -12,6 +12,12 @@ export const LEASE_SECONDS = 3;
 /** How many tasks fail whatever is done, and end dead. */
 export const HOPELESS = 20;
 
+/**
+ * Tasks of one kind take unlike long. Were they alike, a worker's tasks would begin and end in step, and a kill that hits
+ * while all of them are being reported would leave nothing to take over.
+ */
+const SPREAD_MS = 200;
+
 interface Kind {
   readonly name: string;
   readonly priority: number | "high" | "low";
@@ -53,7 +59,7 @@ export function plannedTasks(): NewTask[] {
     const { name, priority, workMs, payload } = KINDS[at % KINDS.length]!;
     const hopeless = at % (TASK_COUNT / HOPELESS) === 7;
     const work: DemoWork = {
-      workMs: workMs + ((at * 7) % 20),
+      workMs: workMs + ((at * 37) % SPREAD_MS),
       fails: hopeless ? "always" : at % 12 === 3 ? "once" : "never",
     };
     return {

@@ -20,22 +20,27 @@ export const durabilitySettings = () => sql.type(z.strictObject({ setting: z.str
   select name as setting, setting as value from pg_settings
   where name in ('fsync', 'full_page_writes', 'synchronous_commit') order by name`;
 
-/** What must hold of every task, each with the tasks that break it; in one statement, so all of one snapshot. */
+/**
+ * What must hold of every task, each with the tasks that break it; in one statement, so all of one snapshot. Reads all
+ * unfinished tasks, and counts the finished ones.
+ */
 export const brokenInvariants = () => sql.type(z.strictObject({ rule: z.string(), id: z.string() }))`
-  with places as (
-    select id, queue_id, array_agg(place order by place) as places from (
-      select id, queue_id, 'ready' as place from task_ready union all
-      select id, queue_id, 'lease' from task_lease union all
-      select id, queue_id, 'waiting' from task_waiting union all
-      select id, queue_id, 'finished' from task where outcome is not null
-    ) p group by id, queue_id
-  )
-  select 'a task is in one state' as rule, p.id::text as id from places p where cardinality(p.places) > 1
+  select 'a task is in one state' as rule, p.id::text as id from (
+      select id, queue_id from task_ready union all select id, queue_id from task_lease union all select id, queue_id from task_waiting) p
+    join task t on t.id = p.id and t.queue_id = p.queue_id and t.outcome is not null
+  union all
+  select 'a task is in one state', p.id::text from (
+      select id, queue_id from task_ready union all select id, queue_id from task_lease union all select id, queue_id from task_waiting) p
+    group by p.id, p.queue_id having count(*) > 1
   union all
   select 'a task is in some state', t.id::text from task t
-    where t.outcome is null and not exists (select 1 from places p where p.id = t.id and p.queue_id = t.queue_id)
+    where t.outcome is null
+      and not exists (select 1 from task_ready r where r.queue_id = t.queue_id and r.priority = t.priority and r.run_at = t.run_at and r.id = t.id)
+      and not exists (select 1 from task_lease l where l.id = t.id and l.queue_id = t.queue_id)
+      and not exists (select 1 from task_waiting w where w.id = t.id and w.queue_id = t.queue_id)
   union all
-  select 'what is ready, claimed or waiting is a task', p.id::text from places p
+  select 'what is ready, claimed or waiting is a task', p.id::text from (
+      select id, queue_id from task_ready union all select id, queue_id from task_lease union all select id, queue_id from task_waiting) p
     where not exists (select 1 from task t where t.id = p.id and t.queue_id = p.queue_id)
   union all
   select 'a ready task is found by its priority and time', r.id::text from task_ready r
