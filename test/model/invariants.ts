@@ -55,9 +55,10 @@ const MINE = "mine as (select t.* from task t join queue q on q.id = t.queue_id 
 export async function brokenInvariants(client: pg.Client, model: Model): Promise<string[]> {
   const rules = Object.entries(RULES);
   const one = rules.map(([, sql], at) => `(select ${at} as rule, min(broken) as id from (${sql}) b(broken) having count(*) > 0)`);
-  const { rows } = await client.query<{ rule: number; id: string }>(
-    `with ${MINE} ${one.join(" union all ")}`,
-    [[...model.queues.keys()]],
-  );
+  const { rows } = await client.query<{ rule: number; id: string }>({
+    name: "invariants",
+    text: `with ${MINE} ${one.join(" union all ")}`,
+    values: [[...model.queues.keys()]],
+  });
   return rows.map(({ rule, id }) => `${rules[rule]![0]}: not so for ${id}`);
 }

@@ -10,6 +10,8 @@ const RUNS = Number(process.env.MODEL_RUNS ?? 200);
 const SEED = process.env.MODEL_SEED;
 const PATH = process.env.MODEL_PATH;
 const TIMEOUT_MS = 600_000;
+/** Making a counterexample smaller ends here, with the smallest one found. */
+const SHRINK_LIMIT_MS = 240_000;
 
 const database = testDatabase();
 
@@ -23,6 +25,8 @@ test(
       try {
         await fc.assert(property, {
           numRuns: RUNS,
+          interruptAfterTimeLimit: SHRINK_LIMIT_MS,
+          markInterruptAsFailure: true,
           ...(SEED === undefined ? {} : { seed: Number(SEED) }),
           ...(PATH === undefined ? {} : { path: PATH }),
         });

@@ -22,7 +22,8 @@ const micros = (column: string) => `(extract(epoch from ${column}) * 1000000)::f
  * Every task of the run's queues, found in each table by its id alone. Ids begin with their time, so the bound keeps the
  * reading to tasks of late.
  */
-const TASKS = `
+const READING = `
+  select ${micros("clock_timestamp()")} as now, coalesce((select json_agg(task) from (
   select t.id,
     array_remove(array[case when r.id is not null then 'pending' end, case when l.id is not null then 'claimed' end,
       case when w.id is not null then 'waiting' end, t.outcome::text], null) as places,
@@ -33,10 +34,11 @@ const TASKS = `
   left join task_ready r on r.queue_id = t.queue_id and r.id = t.id
   left join task_lease l on l.queue_id = t.queue_id and l.id = t.id
   left join task_waiting w on w.queue_id = t.queue_id and w.id = t.id
-  where q.name = any($1) and t.id >= $2`;
+  where q.name = any($1) and t.id >= $2) task), '[]') as tasks`;
 
 /** Tasks of a run are no older than this before its first reading. */
 const SLACK_MS = 2_000;
+const NOBODY = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /** What the database said at one moment. */
 export class Observer {
@@ -46,7 +48,7 @@ export class Observer {
   /** When the last reading, and the one before it, was taken: the call between them began and ended within. */
   #now = 0;
   #before = 0;
-  #oldestId = "";
+  #oldestId = NOBODY;
 
   constructor(client: pg.Client, queues: readonly string[]) {
     this.#client = client;
@@ -54,12 +56,17 @@ export class Observer {
   }
 
   async read(): Promise<void> {
-    const { rows: clock } = await this.#client.query<{ now: number }>(`select ${micros("clock_timestamp()")} as now`);
+    // Read after every step, so planned once.
+    const { rows } = await this.#client.query<{ now: number; tasks: Row[] }>({
+      name: "observe",
+      text: READING,
+      values: [this.#queues, this.#oldestId],
+    });
+    const [{ now, tasks }] = rows as [(typeof rows)[number]];
     this.#before = this.#now;
-    this.#now = clock[0]!.now;
-    if (this.#oldestId === "") this.#oldestId = smallestId(this.#now / 1000 - SLACK_MS);
-    const { rows } = await this.#client.query<Row>(TASKS, [this.#queues, this.#oldestId]);
-    this.#rows = new Map(rows.map((row) => [row.id, row]));
+    this.#now = now;
+    if (this.#oldestId === NOBODY) this.#oldestId = smallestId(now / 1000 - SLACK_MS);
+    this.#rows = new Map(tasks.map((row) => [row.id, row]));
   }
 
   /** For a call that comes next, or for the one that was just made. */

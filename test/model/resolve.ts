@@ -1,5 +1,5 @@
 /** Turns a step of a run into what is done now, when the tasks, receipts and requests that it names are known. */
-import type { Spec, Step } from "./commands.ts";
+import { PICK_NONE, type Spec, type Step } from "./commands.ts";
 import type { WireCall } from "./operations.ts";
 import { UNKNOWN_ID, withoutUndefined } from "./repeats.ts";
 import type { Model, Task } from "./state.ts";
@@ -16,9 +16,6 @@ export interface Names {
   /** One that was not used before. */
   readonly newRequestId: () => string;
 }
-
-/** A pick of this value names a task that never was. */
-const PICK_NONE = 1000;
 
 const picked = <T>(from: readonly T[], pick: number): T | undefined => from[pick % Math.max(1, from.length)];
 

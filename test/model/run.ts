@@ -54,7 +54,7 @@ export class Run {
   /** Two queues of policies that leave nothing to chance; the third is made by its first task, if one comes. */
   async #makeQueues(): Promise<void> {
     const backoff = { baseSeconds: 100, factor: 2, maxSeconds: 300, jitter: false };
-    const policies = [{ maxAttempts: 2 }, { maxAttempts: 3, leaseSeconds: 900, maxPayloadBytes: 128 }];
+    const policies = [{ maxAttempts: 2, leaseSeconds: 600 }, { maxAttempts: 3, leaseSeconds: 900, maxPayloadBytes: 128 }];
     for (const [at, policy] of policies.entries())
       await this.#call({ method: "queue.create", params: { name: this.#names.queue(at), backoff, ...policy } });
   }

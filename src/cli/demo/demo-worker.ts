@@ -2,6 +2,7 @@ import { appendFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { type ClaimedTask, Worker } from "../../client/index.ts";
 import type { CommandContext } from "../context.ts";
+import { describeError } from "../failure.ts";
 import { aborted, untilInputEnds } from "../wait.ts";
 import { type DemoWork, LEASE_SECONDS } from "./plan.ts";
 
@@ -26,6 +27,10 @@ export async function demoWorker(context: CommandContext, queue: string, report:
     leaseSeconds: LEASE_SECONDS,
     handle: (task, { attempt, signal }) => pretend(task, attempt, signal),
     onEvent(event) {
+      // The demo shows this if the run ends badly.
+      if (event.type === "trouble" || event.type === "unreported") {
+        context.stderr.write(`${event.type} during ${event.during}: ${describeError(event.error)}\n`);
+      }
       if (event.type !== "completed") return;
       const accepted: Accepted = { id: event.task.id, attempt: event.task.attempt };
       appendFileSync(report, `${JSON.stringify(accepted)}\n`);

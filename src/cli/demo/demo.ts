@@ -114,7 +114,11 @@ function startWorker({ context, url, folder, children }: Stage, number: number):
 const reportFile = (folder: string, number: number) => join(folder, `worker-${number}.ndjson`);
 
 /** Reads both sides of the story, compares them, and tells. */
-async function settle({ context, client, folder, say }: Stage, enqueued: string[], seconds: number): Promise<boolean> {
+async function settle(
+  { context, client, folder, say, children }: Stage,
+  enqueued: string[],
+  seconds: number,
+): Promise<boolean> {
   const tasks = await allTasks(client, context.signal);
   const accepted = (await Promise.all([1, 2].map((number) => readReport(reportFile(folder, number))))).flat();
   const counts = tally(enqueued, tasks, accepted);
@@ -124,10 +128,14 @@ async function settle({ context, client, folder, say }: Stage, enqueued: string[
   say.write(resultTable({ ...counts, seconds, perSecond }));
   if (!verified)
     say.write(`admin.verify found: ${violations.map(({ rule, count }) => `${rule} (${count})`).join(", ")}\n`);
-  if (!asPlanned) say.write("This is not as it should be. Please report it.\n");
-  else say.write(whatNext());
+  if (asPlanned) say.write(whatNext());
+  else say.write(`This is not as it should be. What the service and the workers said last:\n${logsOf(children)}`);
   if (context.json) context.stdout.write(`${JSON.stringify({ ...counts, seconds, perSecond, verified })}\n`);
   return asPlanned;
+}
+
+function logsOf(children: readonly Child[]): string {
+  return children.map((child) => `--- process ${child.pid}\n${child.log()}\n`).join("");
 }
 
 async function allTasks(client: Client, signal: AbortSignal): Promise<Task[]> {
