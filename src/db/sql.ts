@@ -9,6 +9,7 @@ export const uuids = (values: readonly string[]) => sql.array([...values], "uuid
 export const ints = (values: readonly (number | null)[]) => sql.array([...values], "int4");
 export const floats = (values: readonly (number | null)[]) => sql.array([...values], "float8");
 export const texts = (values: readonly (string | null)[]) => sql.array([...values], "text");
+export const bytes = (values: readonly Buffer[]) => sql.array([...values], "bytea");
 export const booleans = (values: readonly boolean[]) => sql.array([...values], "bool");
 /** JSON travels as text and is cast to jsonb in the statement; undefined is SQL's null. */
 export const jsons = (values: readonly unknown[]) => texts(values.map(json));

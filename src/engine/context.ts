@@ -23,3 +23,11 @@ export interface EngineContext {
 /** Things to do once a change has committed: waking those who wait, mostly. */
 export type After = (effect: () => void) => void;
 export type { Db };
+
+/** How much each pipeline of calls may take up. */
+export interface BatchLimits {
+  /** Batches under way at a time. */
+  readonly slots: number;
+  /** Calls gathered before further ones are refused as overloaded. */
+  readonly gatherMax: number;
+}

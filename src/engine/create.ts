@@ -10,7 +10,7 @@ import { claiming } from "./claims.ts";
 import type { EngineContext } from "./context.ts";
 import { Directory } from "./directory.ts";
 import type { Engine } from "./engine.ts";
-import { enqueue } from "./enqueue.ts";
+import { enqueueing } from "./enqueue.ts";
 import { finishing } from "./finish.ts";
 import { queues } from "./queues.ts";
 import { TaskWaiters } from "./task-waiters.ts";
@@ -18,6 +18,9 @@ import { singleTasks } from "./tasks.ts";
 import { Wakeups } from "./wakeups.ts";
 import { WorkerLedger } from "./worker-ledger.ts";
 import { workers } from "./workers.ts";
+
+/** Batches of each kind under way at a time: while some are with the database the next grow. */
+const SLOTS = 2;
 
 export interface EngineOptions {
   readonly hot: Database;
@@ -55,10 +58,11 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     newId: idGenerator(now),
   };
   const dispatcher = new ClaimDispatcher();
+  const limits = { slots: SLOTS, gatherMax: options.gatherMax };
   const operations: Engine = {
-    enqueue: (params, call) => enqueue(context, params, call),
+    enqueue: enqueueing(context, limits),
     claim: claiming(context, dispatcher, options.waitersMax),
-    ...finishing(context),
+    ...finishing(context, limits),
     ...singleTasks(context),
     ...queues(context),
     ...workers(context),

@@ -1,5 +1,5 @@
-import { violatedConstraint } from "../db/failure.ts";
-import type { Db } from "../db/pool.ts";
+import { isUnavailable, violatedConstraint } from "../db/failure.ts";
+import { type Db, NoConnection } from "../db/pool.ts";
 import type { QueueRow } from "../domain/queue/queries.ts";
 import { Refusal } from "../domain/refusals.ts";
 import { addDependencies } from "../domain/task/queries/dependencies.ts";
@@ -14,10 +14,12 @@ import {
   statesOf,
   type TaskKey,
 } from "../domain/task/repository.ts";
+import { shareOut } from "../lib/share-out.ts";
 import { queueOf } from "../lib/uuid7.ts";
-import type { After, EngineContext } from "./context.ts";
+import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, EnqueueParams, NewTask } from "./engine.ts";
-import { repeatable } from "./repeatable.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 
 const DEFAULT_PRIORITY = 5;
 /** A queue deleted while tasks are added to it is made anew; more often than this it is somebody's loop. */
@@ -29,17 +31,61 @@ interface Placed {
   readonly payload: string;
 }
 
+/** One call's tasks for one queue, as a member of that queue's batch. */
+interface Part {
+  readonly placed: readonly Placed[];
+  readonly request: RequestKey;
+}
+
+/** Most tasks of a batch. */
+const BATCH_MAX = 1_000;
+
+/** The enqueueing part of the engine: calls on the same queue share a statement, each answered after it has committed. */
+export function enqueueing(context: EngineContext, limits: BatchLimits) {
+  const pipe = new GroupCommit<Part, Told<Added[]>>({
+    ...limits,
+    weight: ({ placed }) => placed.length,
+    weightMax: BATCH_MAX,
+    mayBeOnes: (error) => !isUnavailable(error) && !(error instanceof NoConnection) && !(error instanceof QueueGone),
+    run: (queueId, parts) =>
+      repeatableAll(context.hot, parts, async (db, due, after) => {
+        const rows = due.flatMap(({ placed }) =>
+          placed.map(({ task, payload }) => taskRow(context.newId(queueId), task, payload)),
+        );
+        if (rows.length === 0) return due.map(() => []);
+        const added = await addTasks(db, queueId, rows);
+        after(() => context.wakeups.wake(queueId));
+        return shareOut(
+          added,
+          due.map(({ placed }) => placed.length),
+        );
+      }),
+  });
+  return (params: EnqueueParams, call: Call) => enqueue(context, pipe, params, call);
+}
+
 /** Adds tasks, all or none. Answers them in order. */
-export async function enqueue(context: EngineContext, params: EnqueueParams, call: Call): Promise<Added[]> {
+async function enqueue(
+  context: EngineContext,
+  pipe: GroupCommit<Part, Told<Added[]>>,
+  params: EnqueueParams,
+  call: Call,
+): Promise<Added[]> {
   const { method, ...rest } = params;
   const projectId = await context.directory.project(params.project ?? call.project);
   params.tasks.forEach(refuseCategories);
   for (let tries = 1; ; tries++) {
     await refuseForeignDependencies(context, projectId, params.tasks);
     const placed = await place(context, projectId, params.tasks);
-    const key = { projectId, requestId: params.requestId, method, params: rest };
+    const request = { projectId, requestId: params.requestId, method, params: rest };
+    const [{ queue }] = placed as [Placed];
+    const alone = placed.some((one) => one.queue.id !== queue.id || one.task.dependsOn?.length);
     try {
-      return await repeatable(context.hot, key, (db, after) => add(context, db, placed, after));
+      // Several queues or dependencies need a transaction of their own to be all or nothing.
+      if (alone) return await repeatable(context.hot, request, (db, after) => add(context, db, placed, after));
+      const told = await pipe.submit(queue.id, { placed, request });
+      if ("refusal" in told) throw told.refusal;
+      return told.answer;
     } catch (error) {
       const again = error instanceof QueueGone || violatedConstraint(error)?.endsWith("_pkey");
       if (!again || tries === TRIES) throw error;
@@ -74,23 +120,13 @@ export function payloadText(payload: object, limitBytes: number): string {
 async function add(context: EngineContext, db: Db, placed: readonly Placed[], after: After): Promise<Added[]> {
   const groups = groupBy([...placed.entries()], ([, { queue }]) => queue.id);
   const answers = new Array<Added>(placed.length);
-  const addAll = async (on: Db) => {
+  await db.transaction(async (tx) => {
     for (const [queueId, group] of groups) {
-      const added = await addToQueue(
-        context,
-        on,
-        queueId,
-        group.map(([, one]) => one),
-        after,
-      );
-      group.forEach(([at], index) => {
-        answers[at] = added[index]!;
-      });
+      const some = group.map(([, one]) => one);
+      const added = await addToQueue(context, tx, queueId, some, after);
+      for (const [index, [at]] of group.entries()) answers[at] = added[index]!;
     }
-  };
-  // One statement is atomic by itself; more of them need a transaction to be all or nothing.
-  if (groups.size > 1 || placed.some(({ task }) => task.dependsOn?.length)) await db.transaction(addAll);
-  else await addAll(db);
+  });
   return answers;
 }
 

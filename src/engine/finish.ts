@@ -1,49 +1,91 @@
-import type { Db } from "../db/pool.ts";
+import { isUnavailable } from "../db/failure.ts";
+import { type Db, NoConnection } from "../db/pool.ts";
 import type { QueueRow } from "../domain/queue/queries.ts";
 import { InvalidParams, REFUSALS, Refusal } from "../domain/refusals.ts";
 import { parseReceipt, type Receipt } from "../domain/task/receipt.ts";
 import { groupBy, settle, statesOf } from "../domain/task/repository.ts";
+import { shareOut } from "../lib/share-out.ts";
 import { queueOf } from "../lib/uuid7.ts";
-import type { After, EngineContext } from "./context.ts";
+import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, Completion, Failure, Item, Repeatable } from "./engine.ts";
+import { GroupCommit } from "./group-commit.ts";
 import { complete, type Done, extend, fail, type Move, progress, release } from "./moves.ts";
-import { repeatable } from "./repeatable.ts";
+import { type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 
 /** What one receipt came to: an answer, or a refusal that only its caller gets. */
 export type Outcome<T> = { readonly answer: T } | { readonly refusal: Refusal };
 
+/** One call's receipts of one queue, as a member of that queue's batch. */
+interface Part<I> {
+  readonly queue: QueueRow;
+  readonly items: readonly (I & Receipt)[];
+  readonly request: RequestKey;
+}
+
+type Pipeline<I, T> = GroupCommit<Part<I>, Told<Plain<T>[]>>;
+
+/** Most receipts of a batch. */
+const BATCH_MAX = 1_000;
+
+/** The batches of one move. Calls on the same queue share a transaction, each told its own. */
+function pipeline<I extends object, T>(context: EngineContext, move: Move<I, T>, limits: BatchLimits): Pipeline<I, T> {
+  return new GroupCommit({
+    ...limits,
+    weight: ({ items }) => items.length,
+    weightMax: BATCH_MAX,
+    mayBeOnes: (error) => !isUnavailable(error) && !(error instanceof NoConnection),
+    run: (_queueId, parts) =>
+      repeatableAll(context.hot, parts, async (db, due, after) => {
+        const all = due.flatMap((part) => part.items);
+        if (all.length === 0) return due.map(() => []);
+        const outcomes = (await moveInQueue({ context, db, after, queue: due[0]!.queue, move }, all)).map(toPlain);
+        return shareOut(
+          outcomes,
+          due.map((part) => part.items.length),
+        );
+      }),
+  });
+}
+
 /** Carries out a move for receipts of any queues of the caller's project, each on its own. Answers in their order. */
 async function moveAll<I extends object, T>(
   context: EngineContext,
+  pipe: Pipeline<I, T>,
+  move: Move<I, T>,
   call: { readonly project: string; readonly method: string; readonly params: Repeatable },
   items: readonly (I & Receipt)[],
-  move: Move<I, T>,
 ): Promise<Outcome<T>[]> {
   const projectId = await context.directory.project(call.params.project ?? call.project);
-  const outcomes = new Array<Outcome<T>>(items.length);
+  const request = { projectId, requestId: call.params.requestId, method: call.method, params: call.params };
   const groups = groupBy([...items.entries()], ([, { id }]) => queueOf(id));
   // Looked up before the transaction begins: inside it would take a second connection, and all could wait for one.
   const found = new Map<number, QueueRow | null>();
   for (const queueId of groups.keys()) found.set(queueId, await context.directory.queueOfTask(projectId, queueId));
-  const foreign = (id: string): Outcome<T> => ({ refusal: new Refusal("not_found", { noun: "task", id }) });
-  const key = { projectId, requestId: call.params.requestId, method: call.method, params: call.params };
-  const plain = await repeatable(context.hot, key, async (db, after) => {
+  const outcomes = new Array<Outcome<T>>(items.length);
+  const tell = async (each: (queue: QueueRow, some: readonly (I & Receipt)[]) => Promise<readonly Outcome<T>[]>) => {
     for (const [queueId, group] of groups) {
       const queue = found.get(queueId);
-      const answers = queue
-        ? await moveInQueue(
-            { context, db, after, queue, move },
-            group.map(([, item]) => item),
-          )
-        : group.map(([, { id }]) => foreign(id));
-      group.forEach(([at], index) => {
-        outcomes[at] = answers[index]!;
-      });
+      const some = group.map(([, item]) => item);
+      const told = queue ? await each(queue, some) : some.map(({ id }) => notFound<T>(id));
+      for (const [index, [at]] of group.entries()) outcomes[at] = told[index]!;
     }
-    return outcomes.map(toPlain);
+    return outcomes;
+  };
+  // A requestId over several queues is one transaction over several batches, so it has one of its own.
+  if (groups.size > 1 && request.requestId !== undefined) {
+    const plain = await repeatable(context.hot, request, async (db, after) =>
+      (await tell((queue, some) => moveInQueue({ context, db, after, queue, move }, some))).map(toPlain),
+    );
+    return plain.map((one) => fromPlain<T>(one));
+  }
+  return await tell(async (queue, some) => {
+    const told = await pipe.submit(queue.id, { queue, items: some, request });
+    if ("refusal" in told) throw told.refusal;
+    return told.answer.map((one) => fromPlain<T>(one));
   });
-  return plain.map((one) => fromPlain<T>(one));
 }
+
+const notFound = <T>(id: string): Outcome<T> => ({ refusal: new Refusal("not_found", { noun: "task", id }) });
 
 /** One queue's part of a move, and what it runs with. */
 interface InQueue<I, T> {
@@ -129,11 +171,11 @@ async function decideOpen<I, T>(
 }
 
 // A recorded answer is JSON: refusals are written as their type and data and made again from them.
-type Plain = { answer: unknown } | { type: keyof typeof REFUSALS; data: Refusal["data"] };
-const toPlain = <T>(outcome: Outcome<T>): Plain =>
+type Plain<T> = { answer: T } | { type: keyof typeof REFUSALS; data: Refusal["data"] };
+const toPlain = <T>(outcome: Outcome<T>): Plain<T> =>
   "answer" in outcome ? { answer: outcome.answer } : { type: outcome.refusal.type, data: outcome.refusal.data };
-const fromPlain = <T>(plain: Plain): Outcome<T> =>
-  "type" in plain ? { refusal: new Refusal(plain.type, plain.data) } : { answer: plain.answer as T };
+const fromPlain = <T>(plain: Plain<T>): Outcome<T> =>
+  "type" in plain ? { refusal: new Refusal(plain.type, plain.data) } : plain;
 
 function receiptOf(text: string, path: string): Receipt {
   const receipt = parseReceipt(text);
@@ -154,39 +196,45 @@ function toItem<T extends object>(outcome: Outcome<T>): Item<T> {
 }
 
 /** The finishing half of the engine. */
-export function finishing(context: EngineContext) {
-  const run = <I extends object, T>(
-    method: string,
-    params: Repeatable,
-    call: Call,
-    items: readonly (I & Receipt)[],
-    move: Move<I, T>,
-  ) => moveAll(context, { project: call.project, method, params }, items, move);
+export function finishing(context: EngineContext, limits: BatchLimits) {
+  const through = <I extends object, T>(move: Move<I, T>) => {
+    const pipe = pipeline(context, move, limits);
+    return (method: string, params: Repeatable, call: Call, items: readonly (I & Receipt)[]) =>
+      moveAll(context, pipe, move, { project: call.project, method, params }, items);
+  };
+  const run = {
+    complete: through(complete),
+    fail: through(fail),
+    release: through(release),
+    extend: through(extend),
+    progress: through(progress),
+  };
   const completion = ({ receipt, result }: Completion, path: string) => ({ ...receiptOf(receipt, path), result });
   const failure = ({ receipt, ...rest }: Failure, path: string) => ({ ...receiptOf(receipt, path), ...rest });
   return {
     complete: async (params: Completion & Repeatable, call: Call) =>
-      only(await run("task.complete", params, call, [completion(params, "receipt")], complete)),
+      only(await run.complete("task.complete", params, call, [completion(params, "receipt")])),
     completeMany: async (params: Repeatable & { readonly items: readonly Completion[] }, call: Call) => {
       const items = params.items.map((item, at) => completion(item, `items[${at}].receipt`));
-      return (await run("task.completeMany", params, call, items, complete)).map(toItem);
+      return (await run.complete("task.completeMany", params, call, items)).map(toItem);
     },
     fail: async (params: Failure & Repeatable, call: Call) =>
-      only(await run("task.fail", params, call, [failure(params, "receipt")], fail)),
+      only(await run.fail("task.fail", params, call, [failure(params, "receipt")])),
     failMany: async (params: Repeatable & { readonly items: readonly Failure[] }, call: Call) => {
       const items = params.items.map((item, at) => failure(item, `items[${at}].receipt`));
-      return (await run("task.failMany", params, call, items, fail)).map(toItem);
+      return (await run.fail("task.failMany", params, call, items)).map(toItem);
     },
     release: async (params: Repeatable & { readonly receipt: string; readonly delaySeconds: number }, call: Call) => {
       const item = { ...receiptOf(params.receipt, "receipt"), delaySeconds: params.delaySeconds };
-      return only(await run("task.release", params, call, [item], release));
+      return only(await run.release("task.release", params, call, [item]));
     },
     extend: async (
       params: Repeatable & { readonly receipts: readonly string[]; readonly leaseSeconds?: number | undefined },
       call: Call,
     ) => {
-      const items = params.receipts.map((receipt, at) => receiptOf(receipt, `receipts[${at}]`));
-      return (await run("task.extend", params, call, items, extend(params.leaseSeconds))).map(toItem);
+      const leaseSeconds = params.leaseSeconds ?? null;
+      const items = params.receipts.map((receipt, at) => ({ ...receiptOf(receipt, `receipts[${at}]`), leaseSeconds }));
+      return (await run.extend("task.extend", params, call, items)).map(toItem);
     },
     progress: async (
       params: Repeatable & { readonly receipt: string; readonly percent: number; readonly note?: string | undefined },
@@ -196,7 +244,7 @@ export function finishing(context: EngineContext) {
         ...receiptOf(params.receipt, "receipt"),
         progress: { percent: params.percent, note: params.note ?? null },
       };
-      return only(await run("task.progress", params, call, [item], progress));
+      return only(await run.progress("task.progress", params, call, [item]));
     },
   };
 }

@@ -81,15 +81,15 @@ export const release: Move<{ readonly delaySeconds: number }, { id: string; stat
   ends: () => false,
 };
 
-export const extend = (leaseSeconds: number | undefined): Move<object, { id: string; leaseExpiresAt: string }> => ({
+export const extend: Move<{ readonly leaseSeconds: number | null }, { id: string; leaseExpiresAt: string }> = {
   async statement(db, queueId, items) {
-    const rows = await db.any(extendLeases(queueId, items, leaseSeconds ?? null));
+    const rows = await db.any(extendLeases(queueId, items));
     return new Map(
       rows.map(({ id, expires_at }) => [id, { worker: null, answer: { id, leaseExpiresAt: time(expires_at) } }]),
     );
   },
   ends: () => false,
-});
+};
 
 export const progress: Move<{ readonly progress: unknown }, { id: string }> = {
   async statement(db, queueId, items) {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Database, Db } from "../db/pool.ts";
 import { Refusal } from "../domain/refusals.ts";
-import { getRequest, noteAnswer, takeRequest } from "../domain/request/queries.ts";
+import { getRequests, noteAnswers, type RequestRow, takeRequests } from "../domain/request/queries.ts";
 import type { After } from "./context.ts";
 
 /** Names a call that may be repeated. */
@@ -13,46 +13,108 @@ export interface RequestKey {
   readonly params: unknown;
 }
 
-export type Work<T> = (db: Db, after: After) => Promise<T>;
+/** What came of one call of a batch: its answer, or the refusal that only it gets. */
+export type Told<T> = { readonly answer: T } | { readonly refusal: Refusal };
 
-/**
- * Does a call's work once, however often the call comes. Without a requestId the work runs as it is. With one, work and
- * answer commit in one transaction, and a repeat, even one that comes while the first is under way, gets that answer.
- * A call that is refused leaves nothing behind: its repeat is tried anew.
- */
-export async function repeatable<T>(database: Database, key: RequestKey, work: Work<T>): Promise<T> {
-  const effects: (() => void)[] = [];
-  const after: After = (effect) => effects.push(effect);
-  const answer =
-    key.requestId === undefined
-      ? await database.run((db) => {
-          effects.length = 0;
-          return work(db, after);
-        })
-      : await remembered(database, { ...key, requestId: key.requestId }, (db) => {
-          effects.length = 0;
-          return work(db, after);
-        });
-  for (const effect of effects) effect();
-  return answer;
+/** Does the work of calls and answers them in order. With requestIds it runs in their transaction. */
+export type Work<M, T> = (db: Db, calls: readonly M[], after: After) => Promise<readonly T[]>;
+
+/** Does one call's work once, however often the call comes; see repeatableAll. */
+export async function repeatable<T>(
+  database: Database,
+  key: RequestKey,
+  work: (db: Db, after: After) => Promise<T>,
+): Promise<T> {
+  const calls = [{ request: key }];
+  const [told] = await repeatableAll(database, calls, async (db, due, after) => {
+    return due.length === 0 ? [] : [await work(db, after)];
+  });
+  if ("refusal" in told!) throw told.refusal;
+  return told!.answer;
 }
 
-async function remembered<T>(
+/**
+ * Does the work of a batch of calls, each once, however often it comes. Without requestIds the work runs as it is. With
+ * them, work and answers commit in one transaction, and a repeat, even one that comes while the first is under way, gets
+ * the first one's answer. A batch that fails leaves nothing behind: its repeats are tried anew.
+ */
+export async function repeatableAll<M extends { readonly request: RequestKey }, T>(
   database: Database,
-  key: RequestKey & { readonly requestId: string },
-  work: (db: Db) => Promise<T>,
-): Promise<T> {
-  const hash = hashOf(key.params);
-  return await database.transaction(async (tx) => {
-    if (!(await tx.maybeOne(takeRequest(key.projectId, key.requestId, key.method, hash)))) {
-      const first = await tx.one(getRequest(key.projectId, key.requestId));
-      if (first.method !== key.method || !hash.equals(first.params_hash))
-        throw new Refusal("conflict", { field: "requestId" });
-      return first.answer as T;
-    }
-    const answer = await work(tx);
-    await tx.query(noteAnswer(key.projectId, key.requestId, JSON.stringify(answer)));
-    return answer;
+  calls: readonly M[],
+  work: Work<M, T>,
+): Promise<Told<T>[]> {
+  const effects: (() => void)[] = [];
+  const attempt = async <A>(act: (after: After) => Promise<A>): Promise<A> => {
+    // A transaction that met a deadlock runs again, and only its last run counts.
+    effects.length = 0;
+    return await act((effect) => effects.push(effect));
+  };
+  const told = calls.some(({ request }) => request.requestId !== undefined)
+    ? await database.transaction((tx) => attempt((after) => inTransaction(tx, calls, work, after)))
+    : await database.run((db) =>
+        attempt(async (after) => (await work(db, calls, after)).map((answer) => ({ answer }))),
+      );
+  for (const effect of effects) effect();
+  return told;
+}
+
+const nameOf = (projectId: number, requestId: string) => `${projectId} ${requestId}`;
+
+async function inTransaction<M extends { readonly request: RequestKey }, T>(
+  tx: Db,
+  calls: readonly M[],
+  work: Work<M, T>,
+  after: After,
+): Promise<Told<T>[]> {
+  const rows = calls.map(({ request }) => rowOf(request));
+  // The same requestId twice in one batch: the first is the call, the others are its repeats.
+  const first = new Map<string, number>();
+  for (const [at, row] of rows.entries()) {
+    if (row === null) continue;
+    const name = nameOf(row.projectId, row.requestId);
+    if (!first.has(name)) first.set(name, at);
+  }
+  const taken = new Set(
+    (await tx.any(takeRequests([...first.values()].map((at) => rows[at]!)))).map((row) =>
+      nameOf(row.project_id, row.request_id),
+    ),
+  );
+  const isDue = (at: number) => {
+    const row = rows[at];
+    if (!row) return true;
+    const name = nameOf(row.projectId, row.requestId);
+    return taken.has(name) && first.get(name) === at;
+  };
+  const due = calls.flatMap((_, at) => (isDue(at) ? [at] : []));
+  const answers = await work(
+    tx,
+    due.map((at) => calls[at]!),
+    after,
+  );
+  const told = new Array<Told<T>>(calls.length);
+  for (const [index, at] of due.entries()) told[at] = { answer: answers[index]! };
+  const notes = due.flatMap((at, index) => {
+    const row = rows[at];
+    return row ? [{ ...row, answer: JSON.stringify(answers[index]) }] : [];
+  });
+  if (notes.length > 0) await tx.query(noteAnswers(notes));
+  const repeats = calls.flatMap((_, at) => (isDue(at) ? [] : [at]));
+  const noted = await answersTo<T>(
+    tx,
+    repeats.map((at) => rows[at]!),
+  );
+  for (const [index, at] of repeats.entries()) told[at] = noted[index]!;
+  return told;
+}
+
+/** What was answered to the first calls with these requestIds; a conflict where that was another call. */
+async function answersTo<T>(db: Db, rows: readonly RequestRow[]): Promise<Told<T>[]> {
+  if (rows.length === 0) return [];
+  const found = new Map((await db.any(getRequests(rows))).map((row) => [nameOf(row.project_id, row.request_id), row]));
+  return rows.map((row) => {
+    const noted = found.get(nameOf(row.projectId, row.requestId))!;
+    const same = noted.method === row.method && row.paramsHash.equals(noted.params_hash);
+    return same ? { answer: noted.answer as T } : { refusal: new Refusal("conflict", { field: "requestId" }) };
   });
 }
 
@@ -61,11 +123,17 @@ export async function answered<T>(
   database: Database,
   key: RequestKey & { readonly requestId: string },
 ): Promise<T | undefined> {
-  const first = await database.run((db) => db.maybeOne(getRequest(key.projectId, key.requestId)));
-  if (!first) return undefined;
-  if (first.method !== key.method || !hashOf(key.params).equals(first.params_hash))
-    throw new Refusal("conflict", { field: "requestId" });
-  return first.answer as T;
+  const row = rowOf(key)!;
+  return await database.run(async (db) => {
+    if ((await db.any(getRequests([row]))).length === 0) return undefined;
+    const [told] = await answersTo<T>(db, [row]);
+    if ("refusal" in told!) throw told.refusal;
+    return told!.answer;
+  });
+}
+
+function rowOf({ projectId, requestId, method, params }: RequestKey): RequestRow | null {
+  return requestId === undefined ? null : { projectId, requestId, method, paramsHash: hashOf(params) };
 }
 
 function hashOf(params: unknown): Buffer {

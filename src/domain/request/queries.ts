@@ -1,37 +1,65 @@
 import { z } from "zod";
-import { sql } from "../../db/sql.ts";
+import { bytes, ints, sql, texts } from "../../db/sql.ts";
 
 /** How long a repeated requestId is answered as the first one was. */
 export const REMEMBERED_SECONDS = 86_400;
 
+/** A requestId and what it was used for. */
+export interface RequestRow {
+  readonly projectId: number;
+  readonly requestId: string;
+  readonly method: string;
+  readonly paramsHash: Buffer;
+}
+
+const projects = (rows: readonly { readonly projectId: number }[]) => ints(rows.map((row) => row.projectId));
+const requests = (rows: readonly { readonly requestId: string }[]) => texts(rows.map((row) => row.requestId));
+
 /**
- * Takes a requestId for this transaction. Waits while another transaction holds it; answers no row when one had it first.
- * One older than the memory is taken over. Index: request's primary key.
+ * Takes requestIds for this transaction, in their order, so that two batches cannot wait for each other in a circle. Waits
+ * while another transaction holds one; leaves out those that another had first. One older than the memory is taken over.
+ * Index: request's primary key.
  */
-export const takeRequest = (projectId: number, requestId: string, method: string, paramsHash: Buffer) => sql.prepared(
-  "take_request",
-  z.strictObject({ request_id: z.string() }),
+export const takeRequests = (rows: readonly RequestRow[]) => sql.prepared(
+  "take_requests",
+  z.strictObject({ project_id: z.int(), request_id: z.string() }),
 )`
   insert into request as r (project_id, request_id, method, params_hash)
-  values (${projectId}, ${requestId}, ${method}, ${sql.binary(paramsHash)})
+  select i.project_id, i.request_id, i.method, i.params_hash
+  from unnest(${projects(rows)}, ${requests(rows)}, ${texts(rows.map((row) => row.method))}, ${bytes(rows.map((row) => row.paramsHash))})
+    as i(project_id, request_id, method, params_hash)
+  order by i.project_id, i.request_id
   on conflict (project_id, request_id) do update
     set method = excluded.method, params_hash = excluded.params_hash, answer = null, added = now()
     where r.added < now() - make_interval(secs => ${REMEMBERED_SECONDS})
-  returning r.request_id`;
+  returning r.project_id, r.request_id`;
 
-/** What a requestId was first used for, and what was answered. Index: request's primary key. */
-export const getRequest = (projectId: number, requestId: string) => sql.prepared(
-  "get_request",
-  z.strictObject({ method: z.string(), params_hash: z.instanceof(Buffer), answer: z.unknown() }),
+/** What requestIds were first used for, and what was answered. Index: request's primary key. */
+export const getRequests = (keys: readonly Pick<RequestRow, "projectId" | "requestId">[]) => sql.prepared(
+  "get_requests",
+  z.strictObject({
+    project_id: z.int(),
+    request_id: z.string(),
+    method: z.string(),
+    params_hash: z.instanceof(Buffer),
+    answer: z.unknown(),
+  }),
 )`
-  select method, params_hash, answer from request where project_id = ${projectId} and request_id = ${requestId}`;
+  select r.project_id, r.request_id, r.method, r.params_hash, r.answer
+  from unnest(${projects(keys)}, ${requests(keys)}) as i(project_id, request_id) cross join lateral (
+    select r.project_id, r.request_id, r.method, r.params_hash, r.answer from request r
+    where r.project_id = i.project_id and r.request_id = i.request_id offset 0
+  ) r`;
 
-/** Notes the answer, in the transaction of its effect. Index: request's primary key. */
-export const noteAnswer = (projectId: number, requestId: string, answer: string) => sql.prepared(
-  "note_answer",
-  z.strictObject({}),
-)`
-  update request set answer = ${answer}::jsonb where project_id = ${projectId} and request_id = ${requestId}`;
+/** Notes answers, as JSON text, in the transaction of their effect. Index: request's primary key. */
+export const noteAnswers = (
+  answers: readonly (Pick<RequestRow, "projectId" | "requestId"> & { readonly answer: string })[],
+) =>
+  sql.prepared("note_answers", z.strictObject({}))`
+  update request r set answer = i.answer::jsonb
+  from unnest(${projects(answers)}, ${requests(answers)}, ${texts(answers.map(({ answer }) => answer))})
+    as i(project_id, request_id, answer)
+  where r.project_id = any(array[i.project_id]) and r.request_id = i.request_id`;
 
 /** Forgets requests that are too old to be repeated. Index: request_added_idx. */
 export const forgetRequests = (limit: number) => sql.type(z.strictObject({ request_id: z.string() }))`

@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import pg from "pg";
 import { INDEX_ONLY } from "../../../src/db/pool.ts";
-import { getRequest, noteAnswer, takeRequest } from "../../../src/domain/request/queries.ts";
+import { getRequests, noteAnswers, takeRequests } from "../../../src/domain/request/queries.ts";
 import { cancelTask, changeTask, purgeTasks, retryTasks } from "../../../src/domain/task/queries/change.ts";
 import { claimNamedTasks, claimTasks } from "../../../src/domain/task/queries/claim.ts";
 import {
@@ -51,6 +51,12 @@ const task = {
   dependsOn: null,
   onDependencyFailure: "cancel",
 };
+const requests = ids.map((id) => ({
+  projectId: 1,
+  requestId: id,
+  method: "task.enqueue",
+  paramsHash: Buffer.from("00"),
+}));
 const failure = { error: { message: "m" }, retry: true, delaySeconds: null, luck: 0.5 };
 
 /** The statements that callers and upkeep run all the time. */
@@ -72,7 +78,10 @@ const HOT: Record<string, Query> = {
     QUEUE,
     receipts.map((receipt) => ({ ...receipt, delaySeconds: 0 })),
   ),
-  extendLeases: extendLeases(QUEUE, receipts, 30),
+  extendLeases: extendLeases(
+    QUEUE,
+    receipts.map((receipt) => ({ ...receipt, leaseSeconds: null })),
+  ),
   noteProgress: noteProgress(
     QUEUE,
     receipts.map((receipt) => ({ ...receipt, progress: { percent: 1 } })),
@@ -90,9 +99,9 @@ const HOT: Record<string, Query> = {
     ids.map(() => 1),
   ),
   endedOf: endedOf(QUEUE, ids),
-  takeRequest: takeRequest(1, "r", "task.enqueue", Buffer.from("00")),
-  getRequest: getRequest(1, "r"),
-  noteAnswer: noteAnswer(1, "r", "{}"),
+  takeRequests: takeRequests(requests),
+  getRequests: getRequests(requests),
+  noteAnswers: noteAnswers(requests.map((request) => ({ ...request, answer: "{}" }))),
 };
 
 /** Statements about one task: their lists have one row. */

@@ -123,23 +123,23 @@ export const releaseTasks = (
   )
   select d.id, d.run_at from done d`;
 
-/** Renews leases from now on. Index: task_lease's primary key. */
+/** Renews leases from now on; null seconds for the queue's own. Index: task_lease's primary key. */
 export const extendLeases = (
   queueId: number,
-  receipts: readonly Receipt[],
-  leaseSeconds: number | null,
+  items: readonly (Receipt & { readonly leaseSeconds: number | null })[],
 ) => sql.prepared("extend_leases", z.strictObject({ id: z.uuid(), expires_at: z.number() }))`
   with input as materialized (
-    select * from unnest(${ids(receipts)}, ${seqs(receipts)}) as i(id, seq) order by i.id
+    select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.leaseSeconds))})
+      as i(id, seq, seconds) order by i.id
   ), home as materialized (
-    select coalesce(${leaseSeconds}::float8, q.lease_seconds) as seconds from queue q where q.id = ${queueId}
+    select q.lease_seconds from queue q where q.id = ${queueId}
   ), held as materialized (
-    select l.id, l.queue_id from input i cross join lateral (
+    select l.id, l.queue_id, i.seconds from input i cross join lateral (
       select l.id, l.queue_id from task_lease l
       where l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq for update
     ) l
   )
-  update task_lease l set expires_at = now() + make_interval(secs => home.seconds)
+  update task_lease l set expires_at = now() + make_interval(secs => coalesce(h.seconds, home.lease_seconds))
   from held h cross join home
   where l.id = any(array[h.id]) and l.queue_id = h.queue_id
   returning l.id, l.expires_at`;
