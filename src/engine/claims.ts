@@ -15,6 +15,8 @@ const METHOD = "task.claim";
 /** Raised to undo a recorded claim that found nothing, so that it may look again under the same requestId. */
 class NothingFound extends Error {}
 
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
 const lineOf = (projectId: number, queue: string) => `${projectId}/${queue}`;
 
 /** The claiming part of the engine. At most `waitersMax` claims wait at a time. */
@@ -77,6 +79,8 @@ async function lookAtQueues(
     const queue = await context.directory.find(projectId, name);
     const tasks = queue ? await take(context, queue, params) : [];
     if (!queue || tasks.length === 0) continue;
+    // The news that the caller has hung up may have come while the statement ran, and is told in a turn of its own.
+    await nextTurn();
     // A recorded claim is kept even so: its caller will ask for it again.
     if (signal.aborted && params.requestId === undefined) {
       await giveBack(context, queue, tasks);

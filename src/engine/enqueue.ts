@@ -19,7 +19,7 @@ import { queueOf } from "../lib/uuid7.ts";
 import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, EnqueueParams, NewTask } from "./engine.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
+import { orAnswered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 
 const DEFAULT_PRIORITY = 5;
 /** A queue deleted while tasks are added to it is made anew; more often than this it is somebody's loop. */
@@ -73,25 +73,36 @@ async function enqueue(
 ): Promise<Added[]> {
   const { method, ...rest } = params;
   const projectId = await context.directory.project(params.project ?? call.project);
-  params.tasks.forEach(refuseCategories);
-  for (let tries = 1; ; tries++) {
-    await refuseForeignDependencies(context, projectId, params.tasks);
-    const placed = await place(context, projectId, params.tasks);
-    const request = { projectId, requestId: params.requestId, method, params: rest };
-    const [{ queue }] = placed as [Placed];
-    const alone = placed.some((one) => one.queue.id !== queue.id || one.task.dependsOn?.length);
-    try {
-      // Several queues or dependencies need a transaction of their own to be all or nothing.
-      if (alone) return await repeatable(context.hot, request, (db, after) => add(context, db, placed, after));
-      const told = await pipe.submit(queue.id, { placed, request });
-      if ("refusal" in told) throw told.refusal;
-      return told.answer;
-    } catch (error) {
-      const again = error instanceof QueueGone || violatedConstraint(error)?.endsWith("_pkey");
-      if (!again || tries === TRIES) throw error;
-      for (const { queue } of placed) context.directory.forget(projectId, queue.name);
+  const request = { projectId, requestId: params.requestId, method, params: rest };
+  return await orAnswered(context.hot, request, async () => {
+    params.tasks.forEach(refuseCategories);
+    for (let tries = 1; ; tries++) {
+      await refuseForeignDependencies(context, projectId, params.tasks);
+      const placed = await place(context, projectId, params.tasks);
+      try {
+        return await addPlaced(context, pipe, placed, request);
+      } catch (error) {
+        const again = error instanceof QueueGone || violatedConstraint(error)?.endsWith("_pkey");
+        if (!again || tries === TRIES) throw error;
+        for (const { queue } of placed) context.directory.forget(projectId, queue.name);
+      }
     }
-  }
+  });
+}
+
+async function addPlaced(
+  context: EngineContext,
+  pipe: GroupCommit<Part, Told<Added[]>>,
+  placed: readonly Placed[],
+  request: RequestKey,
+): Promise<Added[]> {
+  const [{ queue }] = placed as [Placed];
+  // Several queues or dependencies need a transaction of their own to be all or nothing.
+  if (placed.some((one) => one.queue.id !== queue.id || one.task.dependsOn?.length))
+    return await repeatable(context.hot, request, (db, after) => add(context, db, placed, after));
+  const told = await pipe.submit(queue.id, { placed, request });
+  if ("refusal" in told) throw told.refusal;
+  return told.answer;
 }
 
 /** There are no categories before the catalogue: any name is an unknown one. */

@@ -10,7 +10,7 @@ import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, Completion, Failure, Item, Repeatable } from "./engine.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { complete, type Done, extend, fail, type Move, progress, release } from "./moves.ts";
-import { type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
+import { answered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 
 /** What one receipt came to: an answer, or a refusal that only its caller gets. */
 export type Outcome<T> = { readonly answer: T } | { readonly refusal: Refusal };
@@ -61,6 +61,11 @@ async function moveAll<I extends object, T>(
   // Looked up before the transaction begins: inside it would take a second connection, and all could wait for one.
   const found = new Map<number, QueueRow | null>();
   for (const queueId of groups.keys()) found.set(queueId, await context.directory.queueOfTask(projectId, queueId));
+  // A repeat gets the first one's answer also when its queue is gone by now.
+  if (request.requestId !== undefined && [...found.values()].includes(null)) {
+    const first = await answered<Plain<T>[]>(context.hot, { ...request, requestId: request.requestId });
+    if (first) return first.map((one) => fromPlain<T>(one));
+  }
   const outcomes = new Array<Outcome<T>>(items.length);
   const tell = async (each: (queue: QueueRow, some: readonly (I & Receipt)[]) => Promise<readonly Outcome<T>[]>) => {
     for (const [queueId, group] of groups) {
@@ -106,7 +111,7 @@ async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt
     const done = await of.move.statement(db, of.queue.id, some, settling);
     for (const item of some) {
       const one = done.get(item.id);
-      if (one) outcomes.set(item, one);
+      if (one?.leaseSeq === item.leaseSeq) outcomes.set(item, one);
     }
     of.after(() => tellOthers(of, done));
     return done;

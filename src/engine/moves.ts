@@ -8,6 +8,8 @@ import type { Completed, Failed, Failure } from "./engine.ts";
 /** What a move did to one task: the caller's answer, and whose lease it was. */
 export interface Done<T> {
   readonly answer: T;
+  /** Which of the task's leases it was: a batch may hold receipts of others. */
+  readonly leaseSeq: number;
   readonly worker: string | null;
 }
 
@@ -34,7 +36,9 @@ export interface Move<I, T> {
 export const complete: Move<{ readonly result?: unknown }, Completed> = {
   async statement(db, queueId, items, settling) {
     const rows = await db.any(completeTasks(queueId, items, settling));
-    return new Map(rows.map(({ id, worker }) => [id, { worker, answer: { id, state: "completed" } }]));
+    return new Map(
+      rows.map(({ id, lease_seq: leaseSeq, worker }) => [id, { leaseSeq, worker, answer: { id, state: "completed" } }]),
+    );
   },
   counts: "completed",
   // The call that completed the task, come again: its answer was lost on the way.
@@ -59,9 +63,13 @@ export const fail: Move<Omit<Failure, "receipt">, Failed> = {
       ),
     );
     return new Map(
-      rows.map(({ id, worker, dead, run_at }) => [
+      rows.map(({ id, lease_seq: leaseSeq, worker, dead, run_at }) => [
         id,
-        { worker, answer: dead ? { id, state: "failed", runAt: null } : { id, state: "pending", runAt: time(run_at) } },
+        {
+          leaseSeq,
+          worker,
+          answer: dead ? { id, state: "failed", runAt: null } : { id, state: "pending", runAt: time(run_at) },
+        },
       ]),
     );
   },
@@ -74,7 +82,10 @@ export const release: Move<{ readonly delaySeconds: number }, { id: string; stat
   async statement(db, queueId, items) {
     const rows = await db.any(releaseTasks(queueId, items));
     return new Map(
-      rows.map(({ id, run_at }) => [id, { worker: null, answer: { id, state: "pending", runAt: time(run_at) } }]),
+      rows.map(({ id, lease_seq: leaseSeq, run_at }) => [
+        id,
+        { leaseSeq, worker: null, answer: { id, state: "pending", runAt: time(run_at) } },
+      ]),
     );
   },
   frees: true,
@@ -85,7 +96,10 @@ export const extend: Move<{ readonly leaseSeconds: number | null }, { id: string
   async statement(db, queueId, items) {
     const rows = await db.any(extendLeases(queueId, items));
     return new Map(
-      rows.map(({ id, expires_at }) => [id, { worker: null, answer: { id, leaseExpiresAt: time(expires_at) } }]),
+      rows.map(({ id, lease_seq: leaseSeq, expires_at }) => [
+        id,
+        { leaseSeq, worker: null, answer: { id, leaseExpiresAt: time(expires_at) } },
+      ]),
     );
   },
   ends: () => false,
@@ -94,7 +108,7 @@ export const extend: Move<{ readonly leaseSeconds: number | null }, { id: string
 export const progress: Move<{ readonly progress: unknown }, { id: string }> = {
   async statement(db, queueId, items) {
     const rows = await db.any(noteProgress(queueId, items));
-    return new Map(rows.map(({ id }) => [id, { worker: null, answer: { id } }]));
+    return new Map(rows.map(({ id, lease_seq: leaseSeq }) => [id, { leaseSeq, worker: null, answer: { id } }]));
   },
   ends: () => false,
 };

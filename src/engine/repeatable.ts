@@ -132,13 +132,31 @@ export async function answered<T>(
   });
 }
 
+/**
+ * Refuses a call, but a repeat gets the first one's answer: what was there for the first call, a queue or a limit, may
+ * have changed since.
+ */
+export async function orAnswered<T>(database: Database, key: RequestKey, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const { requestId } = key;
+    if (!(error instanceof Refusal) || requestId === undefined) throw error;
+    const first = await answered<T>(database, { ...key, requestId });
+    if (first === undefined) throw error;
+    return first;
+  }
+}
+
 function rowOf({ projectId, requestId, method, params }: RequestKey): RequestRow | null {
   return requestId === undefined ? null : { projectId, requestId, method, paramsHash: hashOf(params) };
 }
 
 function hashOf(params: unknown): Buffer {
+  // The call's own requestId is left out, and only that one: a payload may hold a member of the same name.
+  const { requestId: _, ...rest } = params as { requestId?: unknown };
   return createHash("sha256")
-    .update(JSON.stringify(sorted(params)) ?? "")
+    .update(JSON.stringify(sorted(rest)))
     .digest();
 }
 
@@ -146,8 +164,7 @@ function hashOf(params: unknown): Buffer {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== "object" || value === null) return value;
-  return Object.entries(value)
-    .filter(([key, member]) => key !== "requestId" && member !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, member]) => [key, sorted(member)]);
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  members.sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(members.map(([key, member]) => [key, sorted(member)]));
 }

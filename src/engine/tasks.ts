@@ -12,7 +12,7 @@ import type { After, EngineContext } from "./context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import type { Call, Engine, FilterParams, InProject, OfTask } from "./engine.ts";
 import { payloadText } from "./enqueue.ts";
-import { repeatable } from "./repeatable.ts";
+import { orAnswered, repeatable } from "./repeatable.ts";
 
 /** A task moves at most a few times while one call looks; more means it is in no state, which admin.verify reports. */
 const LOOKS_MAX = 50;
@@ -46,16 +46,19 @@ async function changeOne<T>(
   call: Call,
   attempt: (db: Db, queue: QueueRow, found: StateRow, after: After) => Promise<T | null>,
 ): Promise<T> {
-  const { projectId, queue } = await locate(context, params, call);
+  const projectId = await context.directory.project(params.project ?? call.project);
   const key = { projectId, requestId: params.requestId, method, params };
-  return await repeatable(context.cold, key, async (db, after) => {
-    for (let look = 0; look < LOOKS_MAX; look++) {
-      const found = await stateOf(db, queue, params.id);
-      if (!found) throw notFound(params.id);
-      const answer = await attempt(db, queue, found, after);
-      if (answer !== null) return answer;
-    }
-    throw new Error(`Task ${params.id} keeps moving.`);
+  return await orAnswered(context.cold, key, async () => {
+    const { queue } = await locate(context, params, call);
+    return await repeatable(context.cold, key, async (db, after) => {
+      for (let look = 0; look < LOOKS_MAX; look++) {
+        const found = await stateOf(db, queue, params.id);
+        if (!found) throw notFound(params.id);
+        const answer = await attempt(db, queue, found, after);
+        if (answer !== null) return answer;
+      }
+      throw new Error(`Task ${params.id} keeps moving.`);
+    });
   });
 }
 

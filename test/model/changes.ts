@@ -1,5 +1,14 @@
 /** What people do to single tasks. */
-import { type Expectation, type Operation, refusal, refuse, type Scene, stamp, unknownTask } from "./expectation.ts";
+import {
+  type Expectation,
+  invalid,
+  type Operation,
+  refusal,
+  refuse,
+  type Scene,
+  stamp,
+  unknownTask,
+} from "./expectation.ts";
 import { taskPattern } from "./reads.ts";
 import { after, errorEntry, isUnfinished, type Task } from "./state.ts";
 import { bytesOf } from "./work.ts";
@@ -67,6 +76,8 @@ export const update: Operation<"task.update"> = (scene, params) =>
       ...(task.deletedAt !== null || (deciding && task.state !== "waiting" && task.state !== "pending")
         ? [wrongState(task)]
         : []),
+      // Attempts never pass the maximum, so one must be left to a task that is to run.
+      ...(maxAttempts !== undefined && maxAttempts <= task.attempts ? [invalid("maxAttempts")] : []),
     ];
     if (refusals.length > 0) return { refusals };
     if (name !== undefined) task.name = name;

@@ -9,12 +9,15 @@ export const QUEUES = 3;
 const queue = fc.constantFrom(0, 0, 0, 0, 0, 1, 1, 1, 2);
 /** A pick of this value names a task that never was. */
 export const PICK_NONE = 1000;
-const pick = fc.oneof({ weight: 30, arbitrary: fc.nat(PICK_NONE - 1) }, { weight: 1, arbitrary: fc.constant(PICK_NONE) });
+const pick = fc.oneof(
+  { weight: 30, arbitrary: fc.nat(PICK_NONE - 1) },
+  { weight: 1, arbitrary: fc.constant(PICK_NONE) },
+);
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 const seldom = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 4 });
 
 const name = fc.constantFrom("mail", "bill", "ship");
-const key = fc.constantFrom("k1", "k2");
+const key = fc.constantFrom("k1", "k1", "k1", "k2");
 const priority = fc.constantFrom(0, 3, 5, 9);
 /** Few times, so that tasks often share one and the id must decide. */
 const past = fc.integer({ min: 1, max: 3 }).map((second) => `2020-01-01T00:00:0${second}.000Z`);
@@ -42,7 +45,7 @@ const spec = fc.record(
       { weight: 1, arbitrary: fc.constantFrom({ delaySeconds: 0 }, { delaySeconds: LATER_SECONDS }) },
     ),
     maxAttempts: optional(fc.integer({ min: 1, max: 3 })),
-    dedupeKey: seldom(key),
+    dedupeKey: fc.option(key, { nil: undefined, freq: 2 }),
     dedupeSeconds: seldom(fc.constantFrom(0, 1000)),
     dependsOn: seldom(fc.array(pick, { minLength: 1, maxLength: 3 })),
     onDependencyFailure: optional(fc.constantFrom("cancel", "fail", "run")),
@@ -98,7 +101,11 @@ const fail = step("fail", { receipt, ...failure, requestId });
 const failMany = step("failMany", { receipts, ...failure, requestId });
 const release = step("release", { receipt, delaySeconds: optional(fc.constantFrom(0, LATER_SECONDS)), requestId });
 const extend = step("extend", { receipts, leaseSeconds: optional(fc.constant(700)), requestId });
-const progress = step("progress", { receipt, percent: fc.constantFrom(0, 33.5, 100), note: optional(fc.constant("so far")) });
+const progress = step("progress", {
+  receipt,
+  percent: fc.constantFrom(0, 33.5, 100),
+  note: optional(fc.constant("so far")),
+});
 
 const patch = fc.record(
   {
@@ -134,7 +141,11 @@ const sort = fc.constantFrom("added", "-added", "finished", "-finished", "dueAt"
 const list = step("list", { queue, ...filter, sort: optional(sort), limit: optional(fc.integer({ min: 1, max: 5 })) });
 const count = step("count", { queue, ...filter });
 
-const ofQueue = step("queue", { queue, verb: fc.constantFrom("pause", "resume", "resume", "get", "stats", "stats"), requestId });
+const ofQueue = step("queue", {
+  queue,
+  verb: fc.constantFrom("pause", "resume", "resume", "get", "stats", "stats"),
+  requestId,
+});
 const policy = step("policy", {
   queue,
   verb: fc.constantFrom("create", "update", "update"),
@@ -195,7 +206,9 @@ export const anyStep = fc.oneof(
 export type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
 
 /**
- * A run: what it does, from two queues that are there and one that is not. Unbiased, or half of the runs would be too
- * short for anything to happen.
+ * A run: what it does, from two queues that are there and one that is not; some tasks come first, so that there is
+ * something to do. Unbiased, or half of the runs would be too short for anything to happen.
  */
-export const anyRun = fc.noBias(fc.array(anyStep, { maxLength: 40, size: "max" }));
+const tasksFirst = fc.array(fc.oneof(enqueue, enqueueMany), { maxLength: 6, size: "max" });
+const steps = fc.array(anyStep, { maxLength: 36, size: "max" });
+export const anyRun = fc.noBias(fc.tuple(tasksFirst, steps)).map(([first, rest]): Step[] => [...first, ...rest]);

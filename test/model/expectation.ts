@@ -31,17 +31,13 @@ export const refuse = <T extends RefusalType>(type: T, data: RefusalData[T]): Ex
 export const unknownTask = (id: string) => refusal("not_found", { noun: "task", id });
 export const unknownQueue = (id: string) => refusal("not_found", { noun: "queue", id });
 
-export const invalid = (path: string): Expectation => ({
-  refusals: [
-    {
-      code: CODES.invalid_params!,
-      data: {
-        type: "invalid_params",
-        issues: (actual) =>
-          Array.isArray(actual) && actual.some((issue) => issue.path === path) ? null : `an issue of ${path}`,
-      },
-    },
-  ],
+export const invalid = (path: string): RefusalPattern => ({
+  code: CODES.invalid_params!,
+  data: {
+    type: "invalid_params",
+    issues: (actual) =>
+      Array.isArray(actual) && actual.some((issue) => issue.path === path) ? null : `one of ${path}`,
+  },
 });
 
 /** What the clock and the database said once the call was over; what a pattern of a time is held against. */
@@ -79,7 +75,10 @@ export const newId =
   (actual) => {
     const inQueue = scene.model.everyTask.filter(({ queue }) => queue === task.queue);
     const before = inQueue[inQueue.indexOf(task) - 1]?.id ?? "";
-    if (typeof actual !== "string" || !/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(actual))
+    if (
+      typeof actual !== "string" ||
+      !/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(actual)
+    )
       return "a uuid v7";
     if (actual <= before) return `an id after ${before}`;
     task.id = actual;

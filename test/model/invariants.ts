@@ -54,7 +54,9 @@ const MINE = "mine as (select t.* from task t join queue q on q.id = t.queue_id 
 /** The rules that do not hold for the tasks of a model's queues, each with an example. */
 export async function brokenInvariants(client: pg.Client, model: Model): Promise<string[]> {
   const rules = Object.entries(RULES);
-  const one = rules.map(([, sql], at) => `(select ${at} as rule, min(broken) as id from (${sql}) b(broken) having count(*) > 0)`);
+  const one = rules.map(
+    ([, sql], at) => `(select ${at} as rule, min(broken) as id from (${sql}) b(broken) having count(*) > 0)`,
+  );
   const { rows } = await client.query<{ rule: number; id: string }>({
     name: "invariants",
     text: `with ${MINE} ${one.join(" union all ")}`,

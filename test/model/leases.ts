@@ -51,7 +51,10 @@ const many = (ones: readonly One[]): Expectation => ({
     items: ones.map((one) =>
       "answer" in one
         ? { ok: true, ...(one.answer as Record<string, Pattern>) }
-        : { ok: false, error: { ...one.refused, message: (text: unknown) => (typeof text === "string" ? null : "a text") } },
+        : {
+            ok: false,
+            error: { ...one.refused, message: (text: unknown) => (typeof text === "string" ? null : "a text") },
+          },
     ),
   },
 });
@@ -95,8 +98,8 @@ function backoff({ queue, attempts }: Task): Moment {
 function endAttempt(model: Model, task: Held, entry: Pattern, dead: boolean, runAt: Moment): void {
   count(model, task, "failed");
   task.errors.push(entry);
-  if (dead || task.attempts >= task.maxAttempts) return model.end(task, "failed");
-  Object.assign(task, { state: "pending", lease: null, runAt });
+  if (dead || task.attempts >= task.maxAttempts) model.end(task, "failed");
+  else Object.assign(task, { state: "pending", lease: null, runAt });
 }
 
 const failEach = (scene: Scene, items: readonly Failure[]): One[] =>

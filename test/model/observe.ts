@@ -92,8 +92,10 @@ export class Observer {
         wrong.push(`task ${task.id} is not in the database`);
         continue;
       }
-      if (row.places.join() !== task.state) wrong.push(`task ${task.id} is ${row.places.join() || "nowhere"}, not ${task.state}`);
-      if (row.attempts !== task.attempts) wrong.push(`task ${task.id} has ${row.attempts} attempts, not ${task.attempts}`);
+      if (row.places.join() !== task.state)
+        wrong.push(`task ${task.id} is ${row.places.join() || "nowhere"}, not ${task.state}`);
+      if (row.attempts !== task.attempts)
+        wrong.push(`task ${task.id} has ${row.attempts} attempts, not ${task.attempts}`);
       if (row.updated > this.#now) wrong.push(`task ${task.id} was updated in the future`);
       const before = untouched.get(task.id);
       if (!isUnfinished(task) && before?.version === task.version && before.hash !== row.hash)
@@ -115,7 +117,10 @@ export class Observer {
     const wrong: string[] = [];
     const take = <M extends Moment | null>(what: string, moment: M, actual: number | null): M => {
       const fits = moment === null ? actual === null : actual !== null && this.#isAt(moment, actual);
-      if (!fits) wrong.push(`${what} of task ${task.id} is ${actual}, not ${JSON.stringify(moment)} (call within ${this.#before} and ${this.#now})`);
+      if (!fits)
+        wrong.push(
+          `${what} of task ${task.id} is ${actual}, not ${JSON.stringify(moment)} (call within ${this.#before} and ${this.#now})`,
+        );
       return actual as M;
     };
     task.runAt = take("runAt", task.runAt, row.runAt);

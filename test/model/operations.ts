@@ -54,7 +54,8 @@ export function expectationOf(scene: Scene, { method, params }: WireCall): Expec
   const first = requestId === undefined ? undefined : scene.model.requests.get(requestId);
   if (first) {
     // A repeat answers what the first answered, and does nothing.
-    if (first.method !== method || !isDeepStrictEqual(first.params, rest)) return refuse("conflict", { field: "requestId" });
+    if (first.method !== method || !isDeepStrictEqual(first.params, rest))
+      return refuse("conflict", { field: "requestId" });
     return { result: first.answer as Pattern };
   }
   return (OPERATIONS[method] as Operation<MethodName>)(scene, params as never);

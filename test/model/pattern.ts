@@ -23,7 +23,8 @@ export function differences(pattern: Pattern | undefined, actual: unknown, path 
   }
   if (Array.isArray(pattern)) {
     if (!Array.isArray(actual)) return [`${path} is ${show(actual)}, not a list`];
-    const length = actual.length === pattern.length ? [] : [`${path} has ${actual.length} entries, not ${pattern.length}`];
+    const length =
+      actual.length === pattern.length ? [] : [`${path} has ${actual.length} entries, not ${pattern.length}`];
     return [...length, ...pattern.flatMap((one: Pattern, at) => differences(one, actual[at], `${path}[${at}]`))];
   }
   if (isObject(pattern)) {

@@ -1,7 +1,7 @@
 /** What can be seen of tasks and workers. */
 import type { Contract } from "../../src/rpc/methods/index.ts";
 import { iso, type Operation, refuse, type Scene, stamp, unknownQueue, unknownTask } from "./expectation.ts";
-import { anything, anyTime, type Pattern } from "./pattern.ts";
+import { anyTime, anything, type Pattern } from "./pattern.ts";
 import { isUnfinished, type Moment, type Task } from "./state.ts";
 
 /** A task as task.get shows it. */

@@ -13,7 +13,11 @@ export type How = "same" | "reordered" | "changed" | "otherMethod";
 type Params = WireCall["params"];
 
 /** Another value for a payload that a careless comparison takes for the same. */
-const NEAR: Record<string, unknown> = { '{"x":{}}': { x: [] }, '{"x":[]}': { x: {} }, '{"requestId":"a"}': { requestId: "b" } };
+const NEAR: Record<string, unknown> = {
+  '{"x":{}}': { x: [] },
+  '{"x":[]}': { x: {} },
+  '{"requestId":"a"}': { requestId: "b" },
+};
 
 const otherPayload = <T extends object>(task: T) => {
   const { payload } = task as { payload?: unknown };
@@ -24,10 +28,14 @@ const moreThan = (value: unknown) => Number(value ?? 0) + 1;
 
 const CHANGED: { readonly [M in MethodName]?: (params: Params) => object } = {
   "task.enqueue": otherPayload,
-  "task.enqueueMany": ({ tasks }) => ({ tasks: [otherPayload((tasks as object[])[0]!), ...(tasks as object[]).slice(1)] }),
+  "task.enqueueMany": ({ tasks }) => ({
+    tasks: [otherPayload((tasks as object[])[0]!), ...(tasks as object[]).slice(1)],
+  }),
   "task.claim": ({ limit }) => ({ limit: moreThan(limit) }),
   "task.complete": ({ result }) => ({ result: [result ?? null] }),
-  "task.completeMany": ({ items }) => ({ items: (items as object[]).slice(1).concat({ ...(items as object[])[0], result: 7 }) }),
+  "task.completeMany": ({ items }) => ({
+    items: (items as object[]).slice(1).concat({ ...(items as object[])[0], result: 7 }),
+  }),
   "task.fail": ({ delaySeconds }) => ({ delaySeconds: moreThan(delaySeconds) }),
   "task.failMany": ({ items }) => ({ items: (items as object[]).concat((items as object[])[0]!) }),
   "task.release": ({ delaySeconds }) => ({ delaySeconds: moreThan(delaySeconds) }),

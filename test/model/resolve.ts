@@ -2,7 +2,7 @@
 import { PICK_NONE, type Spec, type Step } from "./commands.ts";
 import type { WireCall } from "./operations.ts";
 import { UNKNOWN_ID, withoutUndefined } from "./repeats.ts";
-import type { Model, Task } from "./state.ts";
+import { isUnfinished, type Model, type Task } from "./state.ts";
 
 export type Act =
   | { readonly kind: "call"; readonly call: WireCall }
@@ -28,33 +28,52 @@ export function resolve(model: Model, names: Names, step: Exclude<Step, { kind: 
 }
 
 function resolvers(model: Model, names: Names): Omit<Picks, "repeat"> {
-  const taskId = (pick: number) => (pick === PICK_NONE ? UNKNOWN_ID : (picked(model.everyTask, pick)?.id ?? UNKNOWN_ID));
+  const taskId = (pick: number, fitting: (task: Task) => boolean = () => true) => {
+    if (pick === PICK_NONE) return UNKNOWN_ID;
+    // Mostly one that the call is for, then any, now and then one that may be gone for good.
+    const ranges = [
+      pick % 5 === 0 ? [] : model.tasks.filter(fitting),
+      pick % 25 === 24 ? [] : model.tasks,
+      model.everyTask,
+    ];
+    return picked(ranges.find((range) => range.length > 0) ?? [], pick)?.id ?? UNKNOWN_ID;
+  };
   const receiptOf = ({ of, pick }: { of: string; pick: number }) => {
     const held = picked(model.leased(), pick)?.lease?.receipt;
     return of === "held" && held !== undefined ? held : picked([...model.receipts.keys()], pick);
   };
   const request = (wanted: true | undefined) => (wanted ? names.newRequestId() : undefined);
-  const call = (method: WireCall["method"], { requestId, ...params }: { requestId?: true | undefined; [name: string]: unknown }) =>
-    ({ method, params: withoutUndefined({ ...params, requestId: request(requestId) }) }) as WireCall;
+  const call = (
+    method: WireCall["method"],
+    { requestId, ...params }: { requestId?: true | undefined; [name: string]: unknown },
+  ) => ({ method, params: withoutUndefined({ ...params, requestId: request(requestId) }) }) as WireCall;
   const task = ({ when, dependsOn, dedupeKey, dedupeSeconds, ...spec }: Spec) => ({
     ...spec,
     ...when,
     dedupeKey,
     dedupeSeconds: dedupeKey === undefined ? undefined : dedupeSeconds,
-    dependsOn: dependsOn?.map(taskId),
+    dependsOn: model.everyTask.length === 0 ? undefined : dependsOn?.map((pick) => taskId(pick)),
   });
-  const onReceipt = (method: WireCall["method"], { kind: _, receipt, ...rest }: Step & { receipt: { of: string; pick: number } }) => {
+  const onReceipt = (
+    method: WireCall["method"],
+    { kind: _, receipt, ...rest }: Step & { receipt: { of: string; pick: number } },
+  ) => {
     const text = receiptOf(receipt);
     return text === undefined ? null : call(method, { receipt: text, ...rest });
   };
   const textsOf = (receipts: readonly { of: string; pick: number }[]) =>
     receipts.map(receiptOf).filter((receipt) => receipt !== undefined);
-  const onTask = (method: WireCall["method"], pick: number, rest: { requestId?: true | undefined; [name: string]: unknown }) =>
-    call(method, { id: taskId(pick), ...rest });
+  const onTask = (
+    method: WireCall["method"],
+    pick: number,
+    rest: { requestId?: true | undefined; [name: string]: unknown },
+    fitting?: (task: Task) => boolean,
+  ) => call(method, { id: taskId(pick, fitting), ...rest });
 
   return {
     enqueue: ({ queue, spec, requestId }) =>
-      mayMake(model, [names.queue(queue)], [spec], taskId) && call("task.enqueue", { queue: names.queue(queue), ...task(spec), requestId }),
+      mayMake(model, [names.queue(queue)], [spec], taskId) &&
+      call("task.enqueue", { queue: names.queue(queue), ...task(spec), requestId }),
     enqueueMany: ({ queue, specs, requestId }) =>
       mayMake(
         model,
@@ -65,7 +84,10 @@ function resolvers(model: Model, names: Names): Omit<Picks, "repeat"> {
         ? call("task.enqueueMany", {
             queue: names.queue(queue),
             tasks: specs.map((one) =>
-              withoutUndefined({ queue: one.queue === undefined ? undefined : names.queue(one.queue), ...task(one.spec) }),
+              withoutUndefined({
+                queue: one.queue === undefined ? undefined : names.queue(one.queue),
+                ...task(one.spec),
+              }),
             ),
             requestId,
           })
@@ -78,7 +100,9 @@ function resolvers(model: Model, names: Names): Omit<Picks, "repeat"> {
       }),
     complete: (step) => onReceipt("task.complete", step),
     completeMany: ({ receipts, result, requestId }) => {
-      const items = textsOf(receipts).map((receipt, at) => withoutUndefined({ receipt, result: at === 0 ? result : at }));
+      const items = textsOf(receipts).map((receipt, at) =>
+        withoutUndefined({ receipt, result: at === 0 ? result : at }),
+      );
       return items.length === 0 ? null : call("task.completeMany", { items, requestId });
     },
     fail: (step) => onReceipt("task.fail", step),
@@ -95,10 +119,11 @@ function resolvers(model: Model, names: Names): Omit<Picks, "repeat"> {
     },
     progress: (step) => onReceipt("task.progress", step),
     update: ({ task, patch, requestId }) => onTask("task.update", task, { ...patch, requestId }),
-    cancel: ({ task, reason, requestId }) => onTask("task.cancel", task, { reason, requestId }),
-    retry: ({ task, delaySeconds, requestId }) => onTask("task.retry", task, { delaySeconds, requestId }),
+    cancel: ({ task, reason, requestId }) => onTask("task.cancel", task, { reason, requestId }, isUnfinished),
+    retry: ({ task, delaySeconds, requestId }) =>
+      onTask("task.retry", task, { delaySeconds, requestId }, (one) => !isUnfinished(one)),
     delete: ({ task, requestId }) => onTask("task.delete", task, { requestId }),
-    restore: ({ task, requestId }) => onTask("task.restore", task, { requestId }),
+    restore: ({ task, requestId }) => onTask("task.restore", task, { requestId }, (one) => one.deletedAt !== null),
     get: ({ task, waiting }) => onTask(waiting ? "task.wait" : "task.get", task, waiting ? { waitSeconds: 0 } : {}),
     getWorker: ({ worker }) => call("worker.get", { id: names.worker(worker) }),
     list: ({ kind: _, queue, ...rest }) => call("task.list", { queue: names.queue(queue), ...rest }),
@@ -110,7 +135,8 @@ function resolvers(model: Model, names: Names): Omit<Picks, "repeat"> {
       }),
     policy: ({ kind: _, queue, verb, ...rest }) => call(`queue.${verb}`, { name: names.queue(queue), ...rest }),
     purge: ({ queue, states, requestId }) => call("queue.purge", { name: names.queue(queue), states, requestId }),
-    redrive: ({ kind: _, queue, names: only, ...rest }) => call("queue.redrive", { name: names.queue(queue), names: only, ...rest }),
+    redrive: ({ kind: _, queue, names: only, ...rest }) =>
+      call("queue.redrive", { name: names.queue(queue), names: only, ...rest }),
     drop: ({ queue, force, requestId }) => call("queue.delete", { name: names.queue(queue), force, requestId }),
     lapse: ({ pick }) => {
       const task = picked(model.leased(), pick);
@@ -135,6 +161,6 @@ function mayMake(
   taskId: (pick: number) => string,
 ): true | null {
   const willDo = ({ dependsOn = [], payload }: Spec) =>
-    dependsOn.every((pick) => model.task(taskId(pick))) && payload?.["long"] === undefined;
+    dependsOn.every((pick) => model.task(taskId(pick))) && payload?.long === undefined;
   return queues.every((queue) => model.queues.has(queue)) || specs.every(willDo) ? true : null;
 }

@@ -38,7 +38,10 @@ export class Run {
       worker: (number) => `${label}-w${number}`,
       newRequestId: () => `${label}-r${++this.#requests}`,
     };
-    this.#observer = new Observer(client, Array.from({ length: QUEUES }, (_, at) => this.#names.queue(at)));
+    this.#observer = new Observer(
+      client,
+      Array.from({ length: QUEUES }, (_, at) => this.#names.queue(at)),
+    );
   }
 
   /** Does the steps in turn; throws with the story so far when an answer or the database is not as the model says. */
@@ -54,7 +57,10 @@ export class Run {
   /** Two queues of policies that leave nothing to chance; the third is made by its first task, if one comes. */
   async #makeQueues(): Promise<void> {
     const backoff = { baseSeconds: 100, factor: 2, maxSeconds: 300, jitter: false };
-    const policies = [{ maxAttempts: 2, leaseSeconds: 600 }, { maxAttempts: 3, leaseSeconds: 900, maxPayloadBytes: 128 }];
+    const policies = [
+      { maxAttempts: 2, leaseSeconds: 600 },
+      { maxAttempts: 3, leaseSeconds: 900, maxPayloadBytes: 128 },
+    ];
     for (const [at, policy] of policies.entries())
       await this.#call({ method: "queue.create", params: { name: this.#names.queue(at), backoff, ...policy } });
   }
@@ -160,7 +166,9 @@ export class Run {
 
   #parted(wrong: readonly string[]): Error {
     const story = this.#story.map((line, at) => `${String(at + 1).padStart(4)}. ${line}`);
-    return new Error(`The service is not as the model says:\n  ${wrong.join("\n  ")}\nwhat was done:\n${story.join("\n")}`);
+    return new Error(
+      `The service is not as the model says:\n  ${wrong.join("\n  ")}\nwhat was done:\n${story.join("\n")}`,
+    );
   }
 }
 
@@ -171,9 +179,13 @@ function judge(expected: Expectation, answer: Answer): string[] {
       ? differences(expected.result, answer.result)
       : [`refused with ${JSON.stringify(answer.error)}, expected ${show(expected.result)}`];
   if ("result" in answer)
-    return [`answered ${JSON.stringify(answer.result)}, expected a refusal: ${show(expected.refusals as unknown as Pattern)}`];
+    return [
+      `answered ${JSON.stringify(answer.result)}, expected a refusal: ${show(expected.refusals as unknown as Pattern)}`,
+    ];
   const { code, data } = answer.error;
-  const each = expected.refusals.map((one) => differences({ code: one.code, data: one.data }, { code, data }, "refusal"));
+  const each = expected.refusals.map((one) =>
+    differences({ code: one.code, data: one.data }, { code, data }, "refusal"),
+  );
   return each.some((wrong) => wrong.length === 0) ? [] : each.flat();
 }
 

@@ -10,7 +10,16 @@ type NewTask = Contract["task.enqueueMany"]["params"]["tasks"][number];
 /** The policy of a queue that its first task made. The back-off is the implementer's choice, within its hour. */
 export function queueForTask({ model }: Scene, name: string): Queue {
   const backoff = { baseSeconds: 0, factor: 1, maxSeconds: 3600, jitter: true };
-  const made: Queue = { name, backoff, leaseSeconds: 30, maxAttempts: 5, maxPayloadBytes: 262_144, description: null, paused: false, keys: new Map() };
+  const made: Queue = {
+    name,
+    backoff,
+    leaseSeconds: 30,
+    maxAttempts: 5,
+    maxPayloadBytes: 262_144,
+    description: null,
+    paused: false,
+    keys: new Map(),
+  };
   const queue = model.queues.get(name) ?? made;
   model.queues.set(name, queue);
   return queue;
@@ -73,7 +82,8 @@ function addOne(scene: Scene, queue: Queue, given: NewTask, firstOfKey: Map<stri
   const { model } = scene;
   const { dedupeKey: key, dedupeSeconds = 0 } = given;
   const holder = key === undefined ? null : (firstOfKey.get(`${queue.name} ${key}`) ?? model.holder(queue, key));
-  if (holder) return () => ({ id: holder.id === "" ? sameId(holder) : holder.id, state: holder.state, duplicate: true });
+  if (holder)
+    return () => ({ id: holder.id === "" ? sameId(holder) : holder.id, state: holder.state, duplicate: true });
   const task = newTask(queue, given);
   model.tasks.push(task);
   model.everyTask.push(task);

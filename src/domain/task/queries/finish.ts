@@ -39,7 +39,10 @@ export const completeTasks = (
   queueId: number,
   items: readonly (Receipt & { readonly result?: unknown })[],
   settling: boolean,
-) => sql.prepared("complete_tasks", z.strictObject({ id: z.uuid(), worker: z.string().nullable() }))`
+) => sql.prepared(
+  "complete_tasks",
+  z.strictObject({ id: z.uuid(), lease_seq: z.int(), worker: z.string().nullable() }),
+)`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.result))}::jsonb[])
       as i(id, seq, result) order by i.id
@@ -48,11 +51,11 @@ export const completeTasks = (
       result = h.result, progress = h.progress
     from held h
     where t.id = any(array[h.id]) and t.queue_id = h.queue_id
-    returning t.id, h.worker
+    returning t.id, t.lease_seq, h.worker
   ), counted as (
     insert into queue_delta (queue_id, completed) select ${queueId}, count(*) from done having count(*) > 0
   )
-  select d.id, d.worker from done d`;
+  select d.id, d.lease_seq, d.worker from done d`;
 
 export interface FailItem extends Receipt {
   /** {message, code, data?}; the statement adds attempt, at and worker. */
@@ -70,7 +73,13 @@ export interface FailItem extends Receipt {
  */
 export const failTasks = (queueId: number, items: readonly FailItem[], settling: boolean) => sql.prepared(
   "fail_tasks",
-  z.strictObject({ id: z.uuid(), dead: z.boolean(), run_at: z.number(), worker: z.string().nullable() }),
+  z.strictObject({
+    id: z.uuid(),
+    lease_seq: z.int(),
+    dead: z.boolean(),
+    run_at: z.number(),
+    worker: z.string().nullable(),
+  }),
 )`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.error))}::jsonb[],
@@ -98,7 +107,7 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
   ), counted as (
     insert into queue_delta (queue_id, failed) select ${queueId}, count(*) from done where dead having count(*) > 0
   )
-  select d.id, d.dead, d.run_at, d.worker from done d`;
+  select d.id, d.lease_seq, d.dead, d.run_at, d.worker from done d`;
 
 /**
  * Hands claimed tasks back: ready again after a delay, or at their old place for null; the attempt is given back, the
@@ -107,7 +116,7 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
 export const releaseTasks = (
   queueId: number,
   items: readonly (Receipt & { readonly delaySeconds: number | null })[],
-) => sql.prepared("release_tasks", z.strictObject({ id: z.uuid(), run_at: z.number() }))`
+) => sql.prepared("release_tasks", z.strictObject({ id: z.uuid(), lease_seq: z.int(), run_at: z.number() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.delaySeconds))})
       as i(id, seq, delay) order by i.id
@@ -121,13 +130,13 @@ export const releaseTasks = (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select ${queueId}, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name from done d
   )
-  select d.id, d.run_at from done d`;
+  select d.id, d.lease_seq, d.run_at from done d`;
 
 /** Renews leases from now on; null seconds for the queue's own. Index: task_lease's primary key. */
 export const extendLeases = (
   queueId: number,
   items: readonly (Receipt & { readonly leaseSeconds: number | null })[],
-) => sql.prepared("extend_leases", z.strictObject({ id: z.uuid(), expires_at: z.number() }))`
+) => sql.prepared("extend_leases", z.strictObject({ id: z.uuid(), lease_seq: z.int(), expires_at: z.number() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.leaseSeconds))})
       as i(id, seq, seconds) order by i.id
@@ -142,13 +151,13 @@ export const extendLeases = (
   update task_lease l set expires_at = now() + make_interval(secs => coalesce(h.seconds, home.lease_seconds))
   from held h cross join home
   where l.id = any(array[h.id]) and l.queue_id = h.queue_id
-  returning l.id, l.expires_at`;
+  returning l.id, l.lease_seq, l.expires_at`;
 
 /** Notes progress on the lease, which is narrow, instead of on the task. Index: task_lease's primary key. */
 export const noteProgress = (
   queueId: number,
   items: readonly (Receipt & { readonly progress: unknown })[],
-) => sql.prepared("note_progress", z.strictObject({ id: z.uuid() }))`
+) => sql.prepared("note_progress", z.strictObject({ id: z.uuid(), lease_seq: z.int() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.progress))}::jsonb[])
       as i(id, seq, progress) order by i.id
@@ -160,7 +169,7 @@ export const noteProgress = (
   )
   update task_lease l set progress = h.progress from held h
   where l.id = any(array[h.id]) and l.queue_id = h.queue_id
-  returning l.id`;
+  returning l.id, l.lease_seq`;
 
 /**
  * What became of tasks whose receipts were not current: their state, and the lease that ended them. Reads, locks nothing.
