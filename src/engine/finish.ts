@@ -102,10 +102,10 @@ interface InQueue<I, T> {
 }
 
 async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt)[]): Promise<Outcome<T>[]> {
-  // The same receipt twice in one call: the first is carried out, the others are told what a later call would be told.
+  const nameOf = (item: Receipt) => `${item.id} ${item.leaseSeq}`;
   const first = new Map<string, I & Receipt>();
-  for (const item of items)
-    if (!first.has(`${item.id} ${item.leaseSeq}`)) first.set(`${item.id} ${item.leaseSeq}`, item);
+  for (const item of items) if (!first.has(nameOf(item))) first.set(nameOf(item), item);
+  const distinct = [...first.values()];
   const outcomes = new Map<I & Receipt, Outcome<T>>();
   const carryOut = async (db: Db, some: readonly (I & Receipt)[], settling: boolean) => {
     const done = await of.move.statement(db, of.queue.id, some, settling);
@@ -116,10 +116,18 @@ async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt
     of.after(() => tellOthers(of, done));
     return done;
   };
-  await carryOut(of.db, [...first.values()], false);
-  const open = items.filter((item) => !outcomes.has(item));
-  if (open.length > 0) await decideOpen(of, open, outcomes, carryOut);
+  const isOpen = (item: I & Receipt) => !outcomes.has(item);
+  await carryOut(of.db, distinct, false);
+  await endAwaited(of, distinct.filter(isOpen), carryOut);
+  // The same receipt again: told what a later call would be told.
+  if (of.move.keepsLease) for (const item of items) copyOutcome(outcomes, item, first.get(nameOf(item))!);
+  await refuseStale(of, items.filter(isOpen), outcomes);
   return items.map((item) => outcomes.get(item)!);
+}
+
+function copyOutcome<I, T>(outcomes: Map<I, Outcome<T>>, item: I, from: I): void {
+  const outcome = outcomes.get(from);
+  if (outcome) outcomes.set(item, outcome);
 }
 
 /** Once a move has committed: the worker's figures, and those who wait for the tasks' ends or for ready tasks. */
@@ -132,46 +140,54 @@ function tellOthers<I, T>({ context, queue, move }: InQueue<I, T>, done: Readonl
 }
 
 /**
- * Decides about receipts that the first statement did not find current: ends that others wait for are carried out in a
- * transaction that settles them; the rest are told what became of their task.
+ * Carries out what the first statement left alone although the receipt is current: ends that others wait for, in a
+ * transaction that settles them.
  */
-async function decideOpen<I, T>(
-  of: InQueue<I, T>,
+async function endAwaited<I, T>(
+  { context, db, queue, move, after }: InQueue<I, T>,
   open: readonly (I & Receipt)[],
-  outcomes: Map<I & Receipt, Outcome<T>>,
   carryOut: (db: Db, some: readonly (I & Receipt)[], settling: boolean) => Promise<Map<string, Done<T>>>,
 ): Promise<void> {
-  const { context, db, queue, move } = of;
-  let states = await statesOf(
+  if (open.length === 0) return;
+  const states = await statesOf(
     db,
     queue.id,
     open.map((item) => item.id),
   );
-  const isCurrent = (item: Receipt) => states.get(item.id)?.leaseSeq === item.leaseSeq;
-  const awaited = open.filter((item) => isCurrent(item) && states.get(item.id)?.state === "claimed");
-  if (awaited.length > 0) {
-    await db.transaction(async (tx) => {
-      const done = await carryOut(tx, awaited, true);
-      const ended = [...done].filter(([, { answer }]) => move.ends(answer)).map(([id]) => ({ id, queueId: queue.id }));
-      const settled = await settle(tx, ended);
-      of.after(() => {
-        for (const woken of settled.woken) context.wakeups.wake(woken);
-        for (const { id } of settled.ended) context.waiters.ended(id);
-      });
+  const awaited = open.filter(({ id, leaseSeq }) => {
+    const found = states.get(id);
+    return found?.state === "claimed" && found.leaseSeq === leaseSeq;
+  });
+  if (awaited.length === 0) return;
+  await db.transaction(async (tx) => {
+    const done = await carryOut(tx, awaited, true);
+    const ended = [...done].filter(([, { answer }]) => move.ends(answer)).map(([id]) => ({ id, queueId: queue.id }));
+    const settled = await settle(tx, ended);
+    after(() => {
+      for (const woken of settled.woken) context.wakeups.wake(woken);
+      for (const { id } of settled.ended) context.waiters.ended(id);
     });
-    states = await statesOf(
-      db,
-      queue.id,
-      open.map((item) => item.id),
-    );
-  }
+  });
+}
+
+/** Tells those whose receipts are not current what became of their task. */
+async function refuseStale<I, T>(
+  { db, queue, move }: InQueue<I, T>,
+  open: readonly (I & Receipt)[],
+  outcomes: Map<I & Receipt, Outcome<T>>,
+): Promise<void> {
+  if (open.length === 0) return;
+  const states = await statesOf(
+    db,
+    queue.id,
+    open.map((item) => item.id),
+  );
   for (const item of open) {
-    if (outcomes.has(item)) continue;
     const found = states.get(item.id);
-    const again = found ? (move.stale?.(found.state, isCurrent(item), item.id) ?? null) : null;
+    const again = found ? (move.stale?.(found.state, found.leaseSeq === item.leaseSeq, item.id) ?? null) : null;
     if (again) outcomes.set(item, { answer: again });
     else if (found) outcomes.set(item, { refusal: new Refusal("lease_lost", { state: found.state }) });
-    else outcomes.set(item, { refusal: new Refusal("not_found", { noun: "task", id: item.id }) });
+    else outcomes.set(item, notFound(item.id));
   }
 }
 

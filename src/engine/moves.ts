@@ -27,6 +27,8 @@ export interface Move<I, T> {
   readonly stale?: (state: State, current: boolean, id: string) => T | null;
   /** What the worker's figures count, if anything. */
   readonly counts?: "completed" | "failed";
+  /** Whether the receipt is as good after as before. */
+  readonly keepsLease?: boolean;
   /** Whether it makes tasks ready, so that waiting claims should look. */
   readonly frees?: boolean;
   /** Whether an answer means that the task has ended. */
@@ -102,6 +104,7 @@ export const extend: Move<{ readonly leaseSeconds: number | null }, { id: string
       ]),
     );
   },
+  keepsLease: true,
   ends: () => false,
 };
 
@@ -110,5 +113,6 @@ export const progress: Move<{ readonly progress: unknown }, { id: string }> = {
     const rows = await db.any(noteProgress(queueId, items));
     return new Map(rows.map(({ id, lease_seq: leaseSeq }) => [id, { leaseSeq, worker: null, answer: { id } }]));
   },
+  keepsLease: true,
   ends: () => false,
 };

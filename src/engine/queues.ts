@@ -14,6 +14,12 @@ import { answered, repeatable } from "./repeatable.ts";
 /** Tasks moved or removed by one transaction of a bulk operation: long enough to be quick, short enough to wait for. */
 const BULK = 1_000;
 
+/**
+ * Purging a task ends those that wait for it: states that tasks could come to by that are purged before, so that a call
+ * takes the tasks that were in its states when it came.
+ */
+const PURGE_ORDER: readonly State[] = ["completed", "failed", "cancelled", "waiting", "pending", "claimed"];
+
 /** Changes a queue's row and answers it as it is then. */
 async function changeQueue(
   context: EngineContext,
@@ -171,7 +177,8 @@ export function queues(context: EngineContext) {
     purgeQueue: (params: OfQueue & { readonly states: readonly State[] }, call: Call) =>
       inBulk(context, "queue.purge", params, call, async (queue) => {
         let purged = 0;
-        for (const state of new Set(params.states)) purged += await purgeState(context, queue.id, state);
+        for (const state of PURGE_ORDER)
+          if (params.states.includes(state)) purged += await purgeState(context, queue.id, state);
         return { purged };
       }),
     redriveQueue: (params: Parameters<Engine["redriveQueue"]>[0], call: Call) =>

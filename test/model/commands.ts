@@ -9,10 +9,9 @@ export const QUEUES = 3;
 const queue = fc.constantFrom(0, 0, 0, 0, 0, 1, 1, 1, 2);
 /** A pick of this value names a task that never was. */
 export const PICK_NONE = 1000;
-const pick = fc.oneof(
-  { weight: 30, arbitrary: fc.nat(PICK_NONE - 1) },
-  { weight: 1, arbitrary: fc.constant(PICK_NONE) },
-);
+/** A pick of this value names the newest there is. */
+export const PICK_NEWEST = 999;
+const pick = fc.oneof({ weight: 30, arbitrary: fc.nat(PICK_NEWEST) }, { weight: 1, arbitrary: fc.constant(PICK_NONE) });
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 const seldom = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 4 });
 
@@ -206,9 +205,42 @@ export const anyStep = fc.oneof(
 export type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
 
 /**
+ * Two tasks of one key, one after the other, of which the first is brought back, or both are: chance alone seldom comes
+ * this far.
+ */
+const newest = { task: fc.constant(PICK_NEWEST), requestId: fc.constant(undefined) };
+const keyed = spec.map((one) => ({ when: {}, onDependencyFailure: one.onDependencyFailure, dedupeKey: "k1" }));
+const first = step("enqueue", { queue: fc.constant(0), spec: keyed, requestId: fc.constant(undefined) });
+const ended = fc.oneof(step("cancel", { ...newest, reason: fc.constant(undefined) }), step("delete", newest));
+const back = fc.oneof(
+  retry,
+  restore,
+  step("redrive", {
+    queue: fc.constant(0),
+    state: fc.constant("cancelled"),
+    names: fc.constant(undefined),
+    limit: fc.constant(undefined),
+    requestId,
+  }),
+);
+const twins = fc.tuple(first, ended, first, fc.option(ended, { freq: 2 }), back);
+
+/**
  * A run: what it does, from two queues that are there and one that is not; some tasks come first, so that there is
  * something to do. Unbiased, or half of the runs would be too short for anything to happen.
  */
 const tasksFirst = fc.array(fc.oneof(enqueue, enqueueMany), { maxLength: 6, size: "max" });
-const steps = fc.array(anyStep, { maxLength: 36, size: "max" });
-export const anyRun = fc.noBias(fc.tuple(tasksFirst, steps)).map(([first, rest]): Step[] => [...first, ...rest]);
+const oneOrMore = fc.oneof(
+  weighted(
+    30,
+    anyStep.map((one) => [one]),
+  ),
+  weighted(
+    1,
+    twins.map((story) => story.filter((one) => one !== null)),
+  ),
+);
+const steps = fc.array(oneOrMore, { maxLength: 34, size: "max" });
+export const anyRun = fc
+  .noBias(fc.tuple(tasksFirst, steps))
+  .map(([tasks, rest]): Step[] => [...tasks, ...(rest.flat() as Step[])]);

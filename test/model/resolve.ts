@@ -1,5 +1,5 @@
 /** Turns a step of a run into what is done now, when the tasks, receipts and requests that it names are known. */
-import { PICK_NONE, type Spec, type Step } from "./commands.ts";
+import { PICK_NEWEST, PICK_NONE, type Spec, type Step } from "./commands.ts";
 import type { WireCall } from "./operations.ts";
 import { UNKNOWN_ID, withoutUndefined } from "./repeats.ts";
 import { isUnfinished, type Model, type Task } from "./state.ts";
@@ -17,7 +17,8 @@ export interface Names {
   readonly newRequestId: () => string;
 }
 
-const picked = <T>(from: readonly T[], pick: number): T | undefined => from[pick % Math.max(1, from.length)];
+const picked = <T>(from: readonly T[], pick: number): T | undefined =>
+  pick === PICK_NEWEST ? from.at(-1) : from[pick % Math.max(1, from.length)];
 
 type Picks = { readonly [K in Step["kind"]]: (step: Step & { kind: K }) => Act | WireCall | null };
 
@@ -33,7 +34,7 @@ function resolvers(model: Model, names: Names): Omit<Picks, "repeat"> {
     // Mostly one that the call is for, then any, now and then one that may be gone for good.
     const ranges = [
       pick % 5 === 0 ? [] : model.tasks.filter(fitting),
-      pick % 25 === 24 ? [] : model.tasks,
+      pick % 25 === 23 ? [] : model.tasks,
       model.everyTask,
     ];
     return picked(ranges.find((range) => range.length > 0) ?? [], pick)?.id ?? UNKNOWN_ID;
