@@ -10,7 +10,7 @@ import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, Completion, Failure, Item, Repeatable } from "./engine.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { complete, type Done, extend, fail, type Move, progress, release } from "./moves.ts";
-import { answered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
+import { answered, type RequestKey, repeatable, repeatableAll, type Told, type Work } from "./repeatable.ts";
 
 /** What one receipt came to: an answer, or a refusal that only its caller gets. */
 export type Outcome<T> = { readonly answer: T } | { readonly refusal: Refusal };
@@ -20,6 +20,8 @@ interface Part<I> {
   readonly queue: QueueRow;
   readonly items: readonly (I & Receipt)[];
   readonly request: RequestKey;
+  /** The call is about this one receipt, so that its refusal is the call's. */
+  readonly single: boolean;
 }
 
 type Pipeline<I, T> = GroupCommit<Part<I>, Told<Plain<T>[]>>;
@@ -34,16 +36,16 @@ function pipeline<I extends object, T>(context: EngineContext, move: Move<I, T>,
     weight: ({ items }) => items.length,
     weightMax: BATCH_MAX,
     mayBeOnes: (error) => !isUnavailable(error) && !(error instanceof NoConnection),
-    run: (_queueId, parts) =>
-      repeatableAll(context.hot, parts, async (db, due, after) => {
+    run: (_queueId, parts) => {
+      const work: Work<Part<I>, Plain<T>[]> = async (db, due, after) => {
         const all = due.flatMap((part) => part.items);
         if (all.length === 0) return due.map(() => []);
         const outcomes = (await moveInQueue({ context, db, after, queue: due[0]!.queue, move }, all)).map(toPlain);
-        return shareOut(
-          outcomes,
-          due.map((part) => part.items.length),
-        );
-      }),
+        const lengths = due.map((part) => part.items.length);
+        return shareOut(outcomes, lengths);
+      };
+      return repeatableAll(context.hot, parts, work, (part, [told]) => part.single && "type" in told!);
+    },
   });
 }
 
@@ -84,7 +86,12 @@ async function moveAll<I extends object, T>(
     return plain.map((one) => fromPlain<T>(one));
   }
   return await tell(async (queue, some) => {
-    const told = await pipe.submit(queue.id, { queue, items: some, request });
+    const told = await pipe.submit(queue.id, {
+      queue,
+      items: some,
+      request,
+      single: !call.method.endsWith("Many") && call.method !== "task.extend",
+    });
     if ("refusal" in told) throw told.refusal;
     return told.answer.map((one) => fromPlain<T>(one));
   });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Database, Db } from "../db/pool.ts";
 import { Refusal } from "../domain/refusals.ts";
-import { getRequests, noteAnswers, type RequestRow, takeRequests } from "../domain/request/queries.ts";
+import { getRequests, leaveRequests, noteAnswers, type RequestRow, takeRequests } from "../domain/request/queries.ts";
 import type { After } from "./context.ts";
 
 /** Names a call that may be repeated. */
@@ -42,6 +42,8 @@ export async function repeatableAll<M extends { readonly request: RequestKey }, 
   database: Database,
   calls: readonly M[],
   work: Work<M, T>,
+  /** Whether an answer refuses the whole call: its requestId is then left unused, as where a refusal is thrown. */
+  refuses: (call: M, answer: T) => boolean = () => false,
 ): Promise<Told<T>[]> {
   const effects: (() => void)[] = [];
   const attempt = async <A>(act: (after: After) => Promise<A>): Promise<A> => {
@@ -50,7 +52,7 @@ export async function repeatableAll<M extends { readonly request: RequestKey }, 
     return await act((effect) => effects.push(effect));
   };
   const told = calls.some(({ request }) => request.requestId !== undefined)
-    ? await database.transaction((tx) => attempt((after) => inTransaction(tx, calls, work, after)))
+    ? await database.transaction((tx) => attempt((after) => inTransaction(tx, calls, work, after, refuses)))
     : await database.run((db) =>
         attempt(async (after) => (await work(db, calls, after)).map((answer) => ({ answer }))),
       );
@@ -65,6 +67,7 @@ async function inTransaction<M extends { readonly request: RequestKey }, T>(
   calls: readonly M[],
   work: Work<M, T>,
   after: After,
+  refuses: (call: M, answer: T) => boolean,
 ): Promise<Told<T>[]> {
   const rows = calls.map(({ request }) => rowOf(request));
   // The same requestId twice in one batch: the first is the call, the others are its repeats.
@@ -93,17 +96,25 @@ async function inTransaction<M extends { readonly request: RequestKey }, T>(
   );
   const told = new Array<Told<T>>(calls.length);
   for (const [index, at] of due.entries()) told[at] = { answer: answers[index]! };
-  const notes = due.flatMap((at, index) => {
-    const row = rows[at];
-    return row ? [{ ...row, answer: JSON.stringify(answers[index]) }] : [];
+  const named = due.flatMap((at, index) => {
+    const [row, answer] = [rows[at], answers[index]!];
+    return row ? [{ ...row, answer: JSON.stringify(answer), refused: refuses(calls[at]!, answer) }] : [];
   });
+  const [refused, notes] = [named.filter((one) => one.refused), named.filter((one) => !one.refused)];
   if (notes.length > 0) await tx.query(noteAnswers(notes));
   const repeats = calls.flatMap((_, at) => (isDue(at) ? [] : [at]));
   const noted = await answersTo<T>(
     tx,
     repeats.map((at) => rows[at]!),
   );
-  for (const [index, at] of repeats.entries()) told[at] = noted[index]!;
+  const isRefused = new Set(refused.map((row) => nameOf(row.projectId, row.requestId)));
+  for (const [index, at] of repeats.entries()) {
+    const name = nameOf(rows[at]!.projectId, rows[at]!.requestId);
+    // Nothing was noted for a call that was refused; who repeated it in the same batch is refused with it.
+    const one = noted[index]!;
+    told[at] = isRefused.has(name) && "answer" in one ? told[first.get(name)!]! : one;
+  }
+  if (refused.length > 0) await tx.query(leaveRequests(refused));
   return told;
 }
 

@@ -61,6 +61,14 @@ export const noteAnswers = (
     as i(project_id, request_id, answer)
   where r.project_id = any(array[i.project_id]) and r.request_id = i.request_id`;
 
+/** Gives requestIds back that this transaction took for calls it then refused. Index: request's primary key. */
+export const leaveRequests = (keys: readonly Pick<RequestRow, "projectId" | "requestId">[]) => sql.prepared(
+  "leave_requests",
+  z.strictObject({}),
+)`
+  delete from request r using unnest(${projects(keys)}, ${requests(keys)}) as i(project_id, request_id)
+  where r.project_id = any(array[i.project_id]) and r.request_id = i.request_id`;
+
 /** Forgets requests that are too old to be repeated. Index: request_added_idx. */
 export const forgetRequests = (limit: number) => sql.type(z.strictObject({ request_id: z.string() }))`
   delete from request r using (
