@@ -111,9 +111,12 @@ async function redrive(
 async function reviveAll(tx: Db, queueId: number, ids: readonly string[], delaySeconds: number, every: number) {
   const keyed = await tx.any(queries.keysOfTasks(queueId, ids));
   const held = new Set<string>();
+  const retaken = new Set<string>();
   for (const { id, dedupe_key } of keyed) {
     await tx.maybeOne(lockKey(queueId, dedupe_key));
-    if (!(await tx.maybeOne(retakeKey(queueId, dedupe_key, id)))) held.add(id);
+    // Of several finished tasks with one key the first gets it: it counts as unfinished only once it is revived below.
+    if (retaken.has(dedupe_key) || !(await tx.maybeOne(retakeKey(queueId, dedupe_key, id)))) held.add(id);
+    else retaken.add(dedupe_key);
   }
   const free = ids.filter((id) => !held.has(id));
   return (await tx.any(retryTasks(queueId, free, { delaySeconds, every, restoring: false }))).length;

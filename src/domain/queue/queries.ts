@@ -156,4 +156,4 @@ export const keysOfTasks = (queueId: number, ids: readonly string[]) => sql.type
   z.strictObject({ id: z.uuid(), dedupe_key: z.string() }),
 )`
   select t.id, t.dedupe_key from task t
-  where t.queue_id = ${queueId} and t.id = any(${uuids(ids)}) and t.dedupe_key is not null order by t.dedupe_key`;
+  where t.queue_id = ${queueId} and t.id = any(${uuids(ids)}) and t.dedupe_key is not null order by t.dedupe_key, t.id`;
