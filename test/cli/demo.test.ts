@@ -44,7 +44,7 @@ test("nothing is lost and nothing done twice although a worker is killed", async
 
 test("interrupted, it takes its processes and files with it", async () => {
   const { child, written, ended, data } = await startDemo();
-  const url = await until("the workers run", () => /listens at (\S+?)\.\n[^]*Two worker/.exec(written.out)?.[1], {
+  const url = await until("the workers run", () => /listens at (\S+?)\.\n[\s\S]*Two worker/.exec(written.out)?.[1], {
     timeoutMs: 90_000,
   });
   child.kill("SIGINT");

@@ -1,0 +1,62 @@
+import pg from "pg";
+import { parseDatabaseUrl } from "../../src/db/url.ts";
+import { clientConfig } from "../../src/db/drivers.ts";
+
+/** A third party that holds something both sides of a race need, until both have been seen waiting. */
+export interface Hold {
+  /** Lets go, leaving no trace: what it wrote is undone. */
+  release(): Promise<void>;
+}
+
+/** Runs one statement on a connection of its own and keeps its locks. */
+async function hold(databaseUrl: string, text: string, values: readonly unknown[]): Promise<Hold> {
+  const client = new pg.Client(clientConfig(parseDatabaseUrl(databaseUrl)));
+  await client.connect();
+  await client.query("begin");
+  const { rowCount } = await client.query(text, [...values]);
+  if (rowCount !== 1) throw new Error(`The hold was to get one row and got ${rowCount}: ${text}`);
+  return {
+    async release() {
+      await client.query("rollback");
+      await client.end();
+    },
+  };
+}
+
+/** What can be held. Each stops a call in the middle: after what it did before it needs that row. */
+export const holds = (databaseUrl: () => string) => ({
+  /** Stops what ends or revives a task after it has taken the task out of its state's table. */
+  task: (id: string) => hold(databaseUrl(), "select 1 from task where id = $1 for update", [id]),
+  /** Stops what ends a claim, or marks the claimed task as waited for. */
+  lease: (id: string) => hold(databaseUrl(), "select 1 from task_lease where id = $1 for update", [id]),
+  /** Stops a claim after it has picked the task: the place of its lease is taken by one that will not come to be. */
+  placeOfLease: (id: string) =>
+    hold(
+      databaseUrl(),
+      `insert into task_lease (id, queue_id, attempts, lease_seq, claimed_at, expires_at, has_dependents)
+       select id, queue_id, 1, 1, now(), 'infinity', false from task where id = $1`,
+      [id],
+    ),
+  /** Stops what settles, or cancels, a waiting task. */
+  waiting: (id: string) => hold(databaseUrl(), "select 1 from task_waiting where id = $1 for update", [id]),
+  /** Stops an enqueue with that key, after its keys that come earlier in the alphabet. */
+  key: (queueId: number, key: string) =>
+    hold(databaseUrl(), "select 1 from task_dedupe where queue_id = $1 and key = $2 for update", [queueId, key]),
+  /** Stops the deletion of a queue after it has looked for unfinished tasks. */
+  totals: (queueId: number) =>
+    hold(databaseUrl(), "select 1 from queue_total where queue_id = $1 for update", [queueId]),
+});
+
+/** What a call came to: its result, or the data of its refusal. Begun at once, and never an unhandled rejection. */
+export type CameTo<T> = { readonly result: T } | { readonly refused: { readonly type: string; readonly [key: string]: unknown } };
+
+export function comeTo<T>(call: Promise<T>): Promise<CameTo<T>> {
+  return call.then(
+    (result) => ({ result }),
+    (error: unknown) => {
+      const { data } = error as { data?: { type: string } };
+      if (data?.type === undefined) throw error;
+      return { refused: data };
+    },
+  );
+}
