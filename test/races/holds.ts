@@ -1,6 +1,6 @@
 import pg from "pg";
-import { parseDatabaseUrl } from "../../src/db/url.ts";
 import { clientConfig } from "../../src/db/drivers.ts";
+import { parseDatabaseUrl } from "../../src/db/url.ts";
 
 /** A third party that holds something both sides of a race need, until both have been seen waiting. */
 export interface Hold {
@@ -48,7 +48,9 @@ export const holds = (databaseUrl: () => string) => ({
 });
 
 /** What a call came to: its result, or the data of its refusal. Begun at once, and never an unhandled rejection. */
-export type CameTo<T> = { readonly result: T } | { readonly refused: { readonly type: string; readonly [key: string]: unknown } };
+export type CameTo<T> =
+  | { readonly result: T }
+  | { readonly refused: { readonly type: string; readonly [key: string]: unknown } };
 
 export function comeTo<T>(call: Promise<T>): Promise<CameTo<T>> {
   return call.then(
