@@ -5,13 +5,17 @@ import { anyRun } from "./commands.ts";
 import { Run } from "./run.ts";
 import { inProcess } from "./service.ts";
 
-/** MODEL_RUNS, MODEL_SEED and MODEL_PATH play more runs, or one again: fast-check prints seed and path of a failure. */
+/**
+ * MODEL_RUNS, MODEL_SEED and MODEL_PATH play more runs, or one again: fast-check prints seed and path of a failure.
+ * MODEL_SHRINK=off ends with the first failure, however long its story.
+ */
 const RUNS = Number(process.env.MODEL_RUNS ?? 200);
 const SEED = process.env.MODEL_SEED;
 const PATH = process.env.MODEL_PATH;
-const TIMEOUT_MS = 600_000;
-/** Making a counterexample smaller ends here, with the smallest one found. */
-const SHRINK_LIMIT_MS = 240_000;
+const SHRINK = process.env.MODEL_SHRINK !== "off";
+const TIMEOUT_MS = 2 * Math.max(300_000, RUNS * 1_000);
+/** Whoever asks for more runs gives them more time; a counterexample found by then is as small as it got. */
+const LIMIT_MS = Math.max(240_000, RUNS * 1_000);
 
 const database = testDatabase();
 
@@ -25,7 +29,8 @@ test(
       try {
         await fc.assert(property, {
           numRuns: RUNS,
-          interruptAfterTimeLimit: SHRINK_LIMIT_MS,
+          endOnFailure: !SHRINK,
+          interruptAfterTimeLimit: LIMIT_MS,
           markInterruptAsFailure: true,
           ...(SEED === undefined ? {} : { seed: Number(SEED) }),
           ...(PATH === undefined ? {} : { path: PATH }),

@@ -1,120 +1,180 @@
-/** Races between tasks and those that wait for them. */
+/** Races about dependencies: a task that waits, and those it waits for, changed at the same time on two instances. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cancelTask } from "../../src/domain/task/queries/change.ts";
-import { lockWaiting } from "../../src/domain/task/queries/dependencies.ts";
-import { completeTasks, failTasks } from "../../src/domain/task/queries/finish.ts";
-import { markAwaited, settle } from "../../src/domain/task/repository.ts";
-import { refusal } from "../support/service.ts";
-import { receiptParts, story } from "./story.ts";
+import { comeTo, holds } from "./holds.ts";
+import { story } from "./story.ts";
 
 setDefaultTimeout(30_000);
 const race = story();
+const hold = holds(() => race.databaseUrl);
 
-/** So many claimed tasks in a queue of their own. */
-async function parents(count: number) {
-  const queue = race.queue();
+/** Parents that are claimed, with their receipts. */
+async function claimedParents(queue: string, count: number) {
   await race.call("task.enqueueMany", { queue, tasks: Array.from({ length: count }, () => ({})) });
-  const { tasks } = await race.call("task.claim", { queue, limit: count, leaseSeconds: 600 });
-  return { queue, queueId: await race.queueId(queue), tasks };
+  return (await race.call("task.claim", { queue, limit: count, leaseSeconds: 600 })).tasks;
 }
 
-const childOf = (queue: string, dependsOn: string[]) =>
-  race.call("task.enqueue", { queue: `${queue}-child`, dependsOn });
+async function twoClaimed(queue: string) {
+  const [a, b] = await claimedParents(queue, 2);
+  return [a!, b!] as const;
+}
+
 const stateOf = async (id: string) => (await race.call("task.get", { id })).state;
 
-describe("the last two parents complete at once, on two instances", () => {
-  for (const order of [
-    [0, 1],
-    [1, 0],
-  ] as const)
-    test(`the child becomes ready once, parent ${order[0]} being first`, async () => {
-      const { queue, tasks } = await parents(2);
-      const child = await childOf(
-        queue,
-        tasks.map((task) => task.id),
-      );
-      const childQueueId = await race.queueId(`${queue}-child`);
-      const block = await race.heldOpen((tx) => tx.any(lockWaiting(childQueueId, [child.id])));
-      const completions = [];
-      for (const [instance, at] of order.entries()) {
-        completions.push(race.call("task.complete", { receipt: tasks[at]!.receipt }, instance));
-        await race.waiting(instance + 1);
-      }
-      await block.commit();
-      expect((await Promise.all(completions)).map((answer) => answer.state)).toEqual(["completed", "completed"]);
-      expect(await stateOf(child.id)).toBe("pending");
-      const claimed = await race.call("task.claim", { queue: `${queue}-child`, limit: 10, leaseSeconds: 600 });
-      expect(claimed.tasks.map((task) => task.id)).toEqual([child.id]);
-    });
-});
+/** Stops an enqueue with the key "z", after it has marked what it depends on. */
+async function holdEnqueues(queue: string) {
+  const { id } = await race.call("task.enqueue", { queue, dedupeKey: "z" });
+  await race.call("task.cancel", { id });
+  return await hold.key(await race.queueId(queue), "z");
+}
 
-describe("a parent fails while its child is added", () => {
-  const failure = { error: { message: "no" }, retry: false, delaySeconds: 0, luck: 0 };
-
-  test("child first: the failure waits for it, and cancels it", async () => {
-    const { queue, queueId, tasks } = await parents(1);
-    const { id, receipt } = tasks[0]!;
-    // What adding a child does first: it marks the parent as waited for and keeps it from ending.
-    const addition = await race.heldOpen((tx) => markAwaited(tx, [{ id, queueId }]));
-    expect(addition.answer).toEqual({ ended: [], unknown: null });
-    const late = race.call("task.fail", { receipt, error: { message: "no" }, retry: false });
+describe.each([
+  [0, 1],
+  [1, 0],
+] as const)("the last two parents end at once, instance %d before %d", (one, other) => {
+  test("both complete: the child becomes pending, once", async () => {
+    const queue = race.queue();
+    const [a, b] = await twoClaimed(queue);
+    const child = await race.call("task.enqueue", { queue, dependsOn: [a.id, b.id] });
+    const held = await hold.waiting(child.id);
+    const first = race.call("task.complete", { receipt: a.receipt }, one);
     await race.waiting(1);
-    await addition.commit();
-    expect(await late).toMatchObject({ id, state: "failed" });
-    const child = await childOf(queue, [id]);
-    expect(child.state).toBe("cancelled");
+    const second = race.call("task.complete", { receipt: b.receipt }, other);
+    await race.waiting(2);
+    await held.release();
+    expect([(await first).state, (await second).state]).toEqual(["completed", "completed"]);
+    expect((await race.call("task.claim", { queue, limit: 5, leaseSeconds: 600 })).tasks).toMatchObject([
+      { id: child.id },
+    ]);
   });
 
-  test("child added while the parent stands: its failure after cancels the child", async () => {
-    const { queue, tasks } = await parents(1);
-    const child = await childOf(queue, [tasks[0]!.id]);
+  test.each([
+    ["cancel", "cancelled"],
+    ["fail", "failed"],
+    ["run", "pending"],
+  ] as const)("one completes and one fails: by its policy %s the child is %s", async (onDependencyFailure, state) => {
+    const queue = race.queue();
+    const [a, b] = await twoClaimed(queue);
+    const child = await race.call("task.enqueue", { queue, dependsOn: [a.id, b.id], onDependencyFailure });
+    const held = await hold.waiting(child.id);
+    const complete = () => race.call("task.complete", { receipt: a.receipt }, one);
+    const fail = () => race.call("task.fail", { receipt: b.receipt, error: { message: "no" }, retry: false }, other);
+    const [first, second] = one === 0 ? [complete, fail] : [fail, complete];
+    const answers = [first()];
+    await race.waiting(1);
+    answers.push(second());
+    await race.waiting(2);
+    await held.release();
+    await Promise.all(answers);
+    expect(await stateOf(child.id)).toBe(state);
+  });
+});
+
+describe("a parent ends while its child is added", () => {
+  const ends = [
+    {
+      end: "fails",
+      call: (receipt: string) => race.call("task.fail", { receipt, error: { message: "no" }, retry: false }, 1),
+      child: "cancelled",
+    },
+    { end: "completes", call: (receipt: string) => race.call("task.complete", { receipt }, 1), child: "pending" },
+  ] as const;
+
+  test.each(ends)("child first: the parent, which $end, waits for it and then settles it", async ({ call, child }) => {
+    const queue = race.queue();
+    const [parent] = await claimedParents(queue, 1);
+    const held = await holdEnqueues(queue);
+    const enqueue = race.call("task.enqueue", { queue, dedupeKey: "z", dependsOn: [parent!.id] });
+    await race.waiting(1);
+    const end = call(parent!.receipt);
+    await race.waiting(2);
+    await held.release();
+    const added = await enqueue;
+    expect(added).toMatchObject({ state: "waiting", duplicate: false });
+    await end;
+    expect(await stateOf(added.id)).toBe(child);
+  });
+
+  test.each(ends)(
+    "parent first: it $end, and the child waits for it and is added as $child",
+    async ({ call, child }) => {
+      const queue = race.queue();
+      const [parent] = await claimedParents(queue, 1);
+      const held = await hold.task(parent!.id);
+      const end = call(parent!.receipt);
+      await race.waiting(1);
+      const enqueue = race.call("task.enqueue", { queue, dependsOn: [parent!.id] });
+      await race.waiting(2);
+      await held.release();
+      await end;
+      expect(await enqueue).toMatchObject({ state: child, duplicate: false });
+    },
+  );
+});
+
+describe("a parent is claimed while its child is added", () => {
+  test("child first: the claim passes over the parent, which knows of the child when it is claimed", async () => {
+    const queue = race.queue();
+    const parent = await race.call("task.enqueue", { queue });
+    const held = await holdEnqueues(queue);
+    const enqueue = race.call("task.enqueue", { queue, dedupeKey: "z", dependsOn: [parent.id] });
+    await race.waiting(1);
+    expect((await race.call("task.claim", { queue, leaseSeconds: 600 }, 1)).tasks).toEqual([]);
+    await held.release();
+    const child = await enqueue;
+    const { tasks } = await race.call("task.claim", { queue, leaseSeconds: 600 }, 1);
+    await race.call("task.complete", { receipt: tasks[0]!.receipt });
+    expect(await stateOf(child.id)).toBe("pending");
+  });
+
+  test("claim first: the child waits for it, looks again and marks the claimed parent", async () => {
+    const queue = race.queue();
+    const parent = await race.call("task.enqueue", { queue });
+    const held = await hold.placeOfLease(parent.id);
+    const claim = race.call("task.claim", { queue, leaseSeconds: 600 }, 1);
+    await race.waiting(1);
+    const enqueue = race.call("task.enqueue", { queue, dependsOn: [parent.id] });
+    await race.waiting(2);
+    await held.release();
+    const child = await enqueue;
     expect(child.state).toBe("waiting");
-    await race.call("task.fail", { receipt: tasks[0]!.receipt, error: { message: "no" }, retry: false });
-    expect(await stateOf(child.id)).toBe("cancelled");
-  });
-
-  test("failure first: adding the child waits for it, and the child is cancelled at once", async () => {
-    const { queue, queueId, tasks } = await parents(1);
-    const { id, receipt } = tasks[0]!;
-    const end = await race.heldOpen((tx) =>
-      tx.any(failTasks(queueId, [{ ...receiptParts(receipt), ...failure }], false)),
-    );
-    const child = childOf(queue, [id]);
-    await race.waiting(1);
-    await end.commit();
-    expect((await child).state).toBe("cancelled");
+    await race.call("task.complete", { receipt: (await claim).tasks[0]!.receipt });
+    expect(await stateOf(child.id)).toBe("pending");
   });
 });
 
-describe("cancel while a parent completes", () => {
-  test("completion first: the child, ready by then, is cancelled after it", async () => {
-    const { queue, queueId, tasks } = await parents(1);
-    const child = await childOf(queue, [tasks[0]!.id]);
-    const completion = await race.heldOpen(async (tx) => {
-      await tx.any(completeTasks(queueId, [receiptParts(tasks[0]!.receipt)], true));
-      return await settle(tx, [{ id: tasks[0]!.id, queueId }]);
-    });
-    const cancellation = race.call("task.cancel", { id: child.id });
+describe("cancel against the completion of the last parent", () => {
+  async function family() {
+    const queue = race.queue();
+    const [parent] = await claimedParents(queue, 1);
+    const child = await race.call("task.enqueue", { queue, dependsOn: [parent!.id] });
+    const held = await hold.waiting(child.id);
+    const complete = () => comeTo(race.call("task.complete", { receipt: parent!.receipt }, 1));
+    const cancel = () => comeTo(race.call("task.cancel", { id: child.id }));
+    return { child, parent: parent!, held, complete, cancel };
+  }
+
+  test("completion first: the child is cancelled out of the state it has got", async () => {
+    const { child, parent, held, complete, cancel } = await family();
+    const completion = complete();
     await race.waiting(1);
-    await completion.commit();
-    expect(await cancellation).toEqual({ id: child.id, state: "cancelled" });
-    expect((await race.call("task.claim", { queue: `${queue}-child` })).tasks).toEqual([]);
+    const cancellation = cancel();
+    await race.waiting(2);
+    await held.release();
+    expect(await completion).toEqual({ result: { id: parent.id, state: "completed" } });
+    expect(await cancellation).toEqual({ result: { id: child.id, state: "cancelled" } });
+    expect(await stateOf(child.id)).toBe("cancelled");
   });
 
-  test("cancel first: the completion waits for it, and the child stays cancelled", async () => {
-    const { queue, tasks } = await parents(1);
-    const child = await childOf(queue, [tasks[0]!.id]);
-    const childQueueId = await race.queueId(`${queue}-child`);
-    const cancellation = await race.heldOpen((tx) => tx.any(cancelTask(childQueueId, child.id, null, false)));
-    const completion = race.call("task.complete", { receipt: tasks[0]!.receipt });
+  test("cancellation first: the completion finds nobody waiting any more", async () => {
+    const { child, parent, held, complete, cancel } = await family();
+    const cancellation = cancel();
     await race.waiting(1);
-    await cancellation.commit();
-    expect((await completion).state).toBe("completed");
+    const completion = complete();
+    await race.waiting(2);
+    await held.release();
+    expect(await cancellation).toEqual({ result: { id: child.id, state: "cancelled" } });
+    expect(await completion).toEqual({ result: { id: parent.id, state: "completed" } });
     expect(await stateOf(child.id)).toBe("cancelled");
-    expect(await refusal(race.call("task.cancel", { id: child.id }))).toEqual({
-      type: "wrong_state",
-      state: "cancelled",
-    });
   });
 });
 

@@ -42,10 +42,31 @@ export const holds = (databaseUrl: () => string) => ({
   /** Stops an enqueue with that key, after its keys that come earlier in the alphabet. */
   key: (queueId: number, key: string) =>
     hold(databaseUrl(), "select 1 from task_dedupe where queue_id = $1 and key = $2 for update", [queueId, key]),
-  /** Stops the deletion of a queue after it has looked for unfinished tasks. */
-  totals: (queueId: number) =>
-    hold(databaseUrl(), "select 1 from queue_total where queue_id = $1 for update", [queueId]),
+  /** Stops the deletion of a queue after it has looked for unfinished tasks: a row that goes with the queue's. */
+  rate: (queueId: number) => hold(databaseUrl(), "select 1 from queue_rate where queue_id = $1 for update", [queueId]),
 });
+
+/**
+ * Changes a table in the moment when a statement on it that waits for `held` has ended, and before the next one of the same
+ * caller: it stands in line for the whole table behind the one and before the other. Resolves when it has done so.
+ */
+export async function squeezeIn(race: Race, held: Hold, table: string, change: string, values: readonly unknown[]) {
+  const client = new pg.Client(clientConfig(parseDatabaseUrl(race.databaseUrl)));
+  await client.connect();
+  await client.query("begin");
+  const locked = client.query(`lock table ${table} in access exclusive mode`);
+  await race.waiting(2);
+  await held.release();
+  await locked;
+  await client.query(change, [...values]);
+  await client.query("commit");
+  await client.end();
+}
+
+interface Race {
+  readonly databaseUrl: string;
+  readonly waiting: (count: number) => Promise<unknown>;
+}
 
 /** What a call came to: its result, or the data of its refusal. Begun at once, and never an unhandled rejection. */
 export type CameTo<T> =

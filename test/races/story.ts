@@ -50,6 +50,9 @@ export function story() {
     get client() {
       return client;
     },
+    get databaseUrl() {
+      return database.url;
+    },
     /** A queue of this test's own. */
     queue: () => `race-${++queues}`,
     queueId: async (name: string) => (await pool.run((db) => db.one(queueByName(1, name)))).id,
@@ -81,12 +84,12 @@ export function story() {
       };
     },
 
-    /** Waits until so many statements of this database wait for a lock. */
+    /** Waits until so many statements of this database wait for a lock; upkeep's folding of counts is none of them. */
     waiting: (count: number) =>
       until(`${count} statements wait for a lock`, async () => {
         const { rows } = await client.query<{ waiting: number }>(
           `select count(*)::int as waiting from pg_stat_activity
-           where datname = current_database() and wait_event_type = 'Lock'`,
+           where datname = current_database() and wait_event_type = 'Lock' and query !~ 'delete from queue_delta'`,
         );
         return rows[0]!.waiting === count;
       }),
@@ -94,6 +97,22 @@ export function story() {
     /** The lease of a claimed task runs out now. */
     runOut: (id: string) =>
       client.query("update task_lease set expires_at = now() - interval '1 second' where id = $1", [id]),
+
+    /**
+     * The lease of a claimed task runs out in a second. Answers a wait for that: by then somebody must hold the row, or
+     * upkeep returns the task.
+     */
+    async runOutSoon(id: string) {
+      await client.query("update task_lease set expires_at = now() + interval '1 second' where id = $1", [id]);
+      return () =>
+        until("the lease has run out", async () => {
+          const { rows } = await client.query<{ late: boolean }>(
+            "select expires_at <= now() as late from task_lease where id = $1",
+            [id],
+          );
+          return rows[0]!.late;
+        });
+    },
   };
 }
 
