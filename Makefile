@@ -47,8 +47,9 @@ docs: $(INSTALLED) ## Print anew what the documentation takes from the code
 format: $(INSTALLED) ## Format and mend what can be mended
 	$(BUN) node_modules/@biomejs/biome/bin/biome check --write
 
-build: $(INSTALLED) ## Build the client for Node into dist/client.js
+build: $(INSTALLED) ## Build the client for Node, and its types, into dist
 	$(BUN) build src/client/index.ts --outfile dist/client.js --target node --format esm
+	$(BUN) node_modules/typescript/bin/tsc -p src/client/tsconfig.build.json
 
 install: $(INSTALLED) ## Install the dependencies
 

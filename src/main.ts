@@ -8,6 +8,7 @@ import { migrate, migrationStatus, rollback } from "./db/migrate.ts";
 import { createLogger } from "./lib/log.ts";
 import { argv, exit, onSignals, runtimeName } from "./runtime/index.ts";
 import { startService, useDatabase } from "./serve.ts";
+import { VERSION } from "./version.ts";
 
 /** Runs the service until the signal is aborted. */
 async function serve(config: Config, signal: AbortSignal): Promise<void> {
@@ -48,6 +49,7 @@ try {
     stdout: process.stdout,
     stderr: process.stderr,
     signal: stopping.signal,
+    version: VERSION,
     program: [process.execPath, ...(runtimeName === "deno" ? ["run", "-A"] : []), main],
   });
   exit(code);

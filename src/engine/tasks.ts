@@ -129,6 +129,11 @@ async function updateTask(
     if (payload) payloadText(payload, queue.max_payload_bytes);
     if (found.deleted_at !== null || (deciding && found.state !== "waiting" && found.state !== "pending"))
       throw new Refusal("wrong_state", { state: found.state });
+    // Attempts never pass the maximum, so one must be left to a task that is to run.
+    if (maxAttempts !== undefined && maxAttempts <= found.attempts)
+      throw new InvalidParams([
+        { path: "maxAttempts", message: `must be more than the ${found.attempts} attempts made` },
+      ]);
     const patch = { ...params, tags: params.tags && [...new Set(params.tags)] };
     const statement = deciding ? change.changeTask(queue.id, id, patch) : change.describeTask(queue.id, id, patch);
     if ((await db.any(statement)).length === 0) return null;

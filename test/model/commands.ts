@@ -33,7 +33,7 @@ const payload = fc.constantFrom<Record<string, fc.JsonValue>>(
   { x: [] },
 );
 
-const spec = fc.record(
+export const spec = fc.record(
   {
     name: optional(name),
     payload: optional(payload),
@@ -56,15 +56,15 @@ const spec = fc.record(
 );
 export type Spec = typeof spec extends fc.Arbitrary<infer T> ? T : never;
 
-/** Mostly a current lease; else any receipt ever given. */
-const receipt = fc.record({ of: fc.constantFrom("held", "held", "held", "any"), pick });
+/** Mostly a current lease; else an older one of a task that is claimed again, or any receipt ever given. */
+const receipt = fc.record({ of: fc.constantFrom("held", "held", "held", "held", "stale", "any"), pick });
 const receipts = fc.array(receipt, { minLength: 1, maxLength: 4 });
 const result = optional(fc.constantFrom<fc.JsonValue>(null, { ok: true }, "done"));
 const error = fc.constantFrom<{ message: string; code?: string; data?: fc.JsonValue }>(
   { message: "no" },
   { message: "worse", code: "E1", data: { at: [1] } },
 );
-const failure = { error, retry: optional(fc.boolean()), delaySeconds: optional(fc.constantFrom(0, LATER_SECONDS)) };
+const failure = { error, retry: optional(fc.boolean()), delaySeconds: optional(fc.constantFrom(0, 0, LATER_SECONDS)) };
 const state = fc.constantFrom("waiting", "pending", "claimed", "completed", "failed", "cancelled");
 /** Unfinished and finished ones are not asked for together: an end that the purge itself brings would count or not. */
 const purged = fc.constantFrom(
@@ -75,13 +75,13 @@ const purged = fc.constantFrom(
   ["completed"],
   ["failed", "cancelled", "completed"],
 );
-const requestId = fc.option(fc.constant(true), { nil: undefined, freq: 5 });
+export const requestId = fc.option(fc.constant(true), { nil: undefined, freq: 5 });
 
-const step = <K extends string, T extends object>(kind: K, parts: { [P in keyof T]: fc.Arbitrary<T[P]> }) =>
+export const step = <K extends string, T extends object>(kind: K, parts: { [P in keyof T]: fc.Arbitrary<T[P]> }) =>
   fc.record({ kind: fc.constant(kind), ...parts }) as unknown as fc.Arbitrary<{ kind: K } & T>;
 
-const enqueue = step("enqueue", { queue, spec, requestId });
-const enqueueMany = step("enqueueMany", {
+export const enqueue = step("enqueue", { queue, spec, requestId });
+export const enqueueMany = step("enqueueMany", {
   queue,
   specs: fc.array(fc.record({ queue: seldom(queue), spec }), { minLength: 1, maxLength: 4 }),
   requestId,
@@ -96,9 +96,13 @@ const claim = step("claim", {
 });
 const complete = step("complete", { receipt, result, requestId });
 const completeMany = step("completeMany", { receipts, result, requestId });
-const fail = step("fail", { receipt, ...failure, requestId });
+export const fail = step("fail", { receipt, ...failure, requestId });
 const failMany = step("failMany", { receipts, ...failure, requestId });
-const release = step("release", { receipt, delaySeconds: optional(fc.constantFrom(0, LATER_SECONDS)), requestId });
+export const release = step("release", {
+  receipt,
+  delaySeconds: optional(fc.constantFrom(0, LATER_SECONDS)),
+  requestId,
+});
 const extend = step("extend", { receipts, leaseSeconds: optional(fc.constant(700)), requestId });
 const progress = step("progress", {
   receipt,
@@ -122,9 +126,13 @@ const patch = fc.record(
 );
 const update = step("update", { task: pick, patch, requestId });
 const cancel = step("cancel", { task: pick, reason: optional(fc.constant("not needed")), requestId });
-const retry = step("retry", { task: pick, delaySeconds: optional(fc.constantFrom(0, LATER_SECONDS)), requestId });
+export const retry = step("retry", {
+  task: pick,
+  delaySeconds: optional(fc.constantFrom(0, LATER_SECONDS)),
+  requestId,
+});
 const remove = step("delete", { task: pick, requestId });
-const restore = step("restore", { task: pick, requestId });
+export const restore = step("restore", { task: pick, requestId });
 const get = step("get", { task: pick, waiting: fc.boolean() });
 const getWorker = step("getWorker", { worker: fc.nat(2) });
 
@@ -166,11 +174,11 @@ const drop = step("drop", { queue, force: optional(fc.boolean()), requestId });
 const repeat = step("repeat", { pick, how: fc.constantFrom("same", "same", "reordered", "changed", "otherMethod") });
 
 /** What time does: a lease runs out, upkeep takes such leases back, a delayed task falls due. */
-const lapse = step("lapse", { pick });
-const sweep = step("sweep", {});
-const due = step("due", { pick });
+export const lapse = step("lapse", { pick });
+export const sweep = step("sweep", {});
+export const due = step("due", { pick });
 
-const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
+export const weighted = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
 
 export const anyStep = fc.oneof(
   weighted(12, enqueue),
@@ -203,44 +211,3 @@ export const anyStep = fc.oneof(
   weighted(2, due),
 );
 export type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
-
-/**
- * Two tasks of one key, one after the other, of which the first is brought back, or both are: chance alone seldom comes
- * this far.
- */
-const newest = { task: fc.constant(PICK_NEWEST), requestId: fc.constant(undefined) };
-const keyed = spec.map((one) => ({ when: {}, onDependencyFailure: one.onDependencyFailure, dedupeKey: "k1" }));
-const first = step("enqueue", { queue: fc.constant(0), spec: keyed, requestId: fc.constant(undefined) });
-const ended = fc.oneof(step("cancel", { ...newest, reason: fc.constant(undefined) }), step("delete", newest));
-const back = fc.oneof(
-  retry,
-  restore,
-  step("redrive", {
-    queue: fc.constant(0),
-    state: fc.constant("cancelled"),
-    names: fc.constant(undefined),
-    limit: fc.constant(undefined),
-    requestId,
-  }),
-);
-const twins = fc.tuple(first, ended, first, fc.option(ended, { freq: 2 }), back);
-
-/**
- * A run: what it does, from two queues that are there and one that is not; some tasks come first, so that there is
- * something to do. Unbiased, or half of the runs would be too short for anything to happen.
- */
-const tasksFirst = fc.array(fc.oneof(enqueue, enqueueMany), { maxLength: 6, size: "max" });
-const oneOrMore = fc.oneof(
-  weighted(
-    30,
-    anyStep.map((one) => [one]),
-  ),
-  weighted(
-    1,
-    twins.map((story) => story.filter((one) => one !== null)),
-  ),
-);
-const steps = fc.array(oneOrMore, { maxLength: 34, size: "max" });
-export const anyRun = fc
-  .noBias(fc.tuple(tasksFirst, steps))
-  .map(([tasks, rest]): Step[] => [...tasks, ...(rest.flat() as Step[])]);

@@ -1,8 +1,8 @@
 import { test } from "bun:test";
 import fc from "fast-check";
 import { testDatabase, withClient } from "../support/postgres.ts";
-import { anyRun } from "./commands.ts";
 import { Run } from "./run.ts";
+import { anyRun } from "./runs.ts";
 import { inProcess } from "./service.ts";
 
 /**

@@ -41,7 +41,10 @@ function resolvers(model: Model, names: Names): Omit<Picks, "repeat"> {
   };
   const receiptOf = ({ of, pick }: { of: string; pick: number }) => {
     const held = picked(model.leased(), pick)?.lease?.receipt;
-    return of === "held" && held !== undefined ? held : picked([...model.receipts.keys()], pick);
+    if (of === "held" && held !== undefined) return held;
+    const earlier = [...model.receipts].filter(([receipt, { lease }]) => lease && lease.receipt !== receipt);
+    const from = of === "stale" && earlier.length > 0 ? earlier : [...model.receipts];
+    return picked(from, pick)?.[0];
   };
   const request = (wanted: true | undefined) => (wanted ? names.newRequestId() : undefined);
   const call = (

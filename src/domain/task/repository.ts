@@ -28,27 +28,32 @@ export interface Added {
 /** Adds tasks to one queue, in their order; a second task with a key of the first is a duplicate of it. */
 export async function addTasks(db: Db, queueId: number, rows: readonly enqueueing.TaskRow[]): Promise<Added[]> {
   const firstOfKey = new Map<string, string>();
-  const distinct: enqueueing.TaskRow[] = [];
+  let open: enqueueing.TaskRow[] = [];
   for (const row of rows) {
     if (row.dedupeKey !== null && firstOfKey.has(row.dedupeKey)) continue;
     if (row.dedupeKey !== null) firstOfKey.set(row.dedupeKey, row.id);
-    distinct.push(row);
+    open.push(row);
   }
-  const answer = await db.maybeOne(enqueueing.enqueueTasks(queueId, distinct));
-  if (!answer) throw new QueueGone();
-  const keyed = new Set(answer.keyed);
-  const added = new Set(distinct.filter((row) => row.dedupeKey === null || keyed.has(row.id)).map((row) => row.id));
-  const holders = await holdersOf(
-    db,
-    queueId,
-    distinct.filter((row) => !added.has(row.id)),
-  );
+  const added = new Set<string>();
+  const holders = new Map<string, { id: string; state: State }>();
+  for (let look = 0; open.length > 0; look++) {
+    if (look === LOOKS_MAX) throw new Error(`Dedupe keys of queue ${queueId} keep changing hands.`);
+    const answer = await db.maybeOne(enqueueing.enqueueTasks(queueId, open));
+    if (!answer) throw new QueueGone();
+    const keyed = new Set(answer.keyed);
+    const refused = open.filter((row) => row.dedupeKey !== null && !keyed.has(row.id));
+    for (const row of open) if (row.dedupeKey === null || keyed.has(row.id)) added.add(row.id);
+    for (const [key, holder] of await holdersOf(db, queueId, refused)) holders.set(key, holder);
+    // A key that was given up between refusing its task and looking who holds it: the task is tried again.
+    open = refused.filter((row) => !holders.has(row.dedupeKey!));
+  }
   return rows.map((row) => {
-    if (added.has(row.id)) return { id: row.id, state: row.dependsOn ? "waiting" : "pending", duplicate: false };
-    const first = row.dedupeKey === null ? undefined : firstOfKey.get(row.dedupeKey);
-    if (first !== undefined && added.has(first))
-      return { id: first, state: row.dependsOn ? "waiting" : "pending", duplicate: true };
-    return { ...holders.get(row.dedupeKey!)!, duplicate: true };
+    const newTask = { state: row.dependsOn ? "waiting" : "pending" } as const;
+    if (added.has(row.id)) return { id: row.id, ...newTask, duplicate: false };
+    const first = firstOfKey.get(row.dedupeKey!)!;
+    return added.has(first)
+      ? { id: first, ...newTask, duplicate: true }
+      : { ...holders.get(row.dedupeKey!)!, duplicate: true };
   });
 }
 
@@ -67,7 +72,10 @@ async function holdersOf(db: Db, queueId: number, refused: readonly enqueueing.T
     queueId,
     held.map((h) => h.task_id),
   );
-  for (const h of held) holders.set(h.key, { id: h.task_id, state: states.get(h.task_id)?.state ?? "completed" });
+  for (const h of held) {
+    const holder = states.get(h.task_id);
+    if (holder) holders.set(h.key, { id: h.task_id, state: holder.state });
+  }
   return holders;
 }
 

@@ -59,14 +59,21 @@ export const expiredTasks = (after: string, limit: number) => sql.type(
   ) d on true
   order by w.id`;
 
-/** Forgets dedupe keys whose task has finished and whose time is over. Index: task's primary key, a probe per key. */
+/**
+ * Forgets dedupe keys whose task has finished and whose time is over. A key that changes hands meanwhile is kept: `taken`
+ * is compared with what this statement's snapshot saw, by which the old holder was judged.
+ * Indexes: task's and task_dedupe's primary keys, a probe per key.
+ */
 export const dropOldKeys = (limit: number) => sql.type(z.strictObject({ key: z.string() }))`
-  delete from task_dedupe d using (
+  with seen as materialized (
     select o.queue_id, o.key, o.taken from task_dedupe o
     where (o.holds_until is null or o.holds_until <= now())
-      and not exists (select 1 from task t where t.id = o.task_id and t.queue_id = o.queue_id and t.outcome is null)
-    limit ${limit} for update skip locked) old
-  where d.queue_id = old.queue_id and d.key = old.key and d.taken = old.taken
+      and not exists (
+        select 1 from task t where t.id = any(array[o.task_id]) and t.queue_id = o.queue_id and t.outcome is null)
+    limit ${limit}
+  )
+  delete from task_dedupe d using seen s
+  where d.queue_id = any(array[s.queue_id]) and d.key = s.key and d.taken = s.taken
   returning d.key`;
 
 /** Drops those partitions of `task` that hold nothing and whose whole stretch is past. Locks `task` for a moment each. */

@@ -43,17 +43,21 @@ export const cancelTask = (queueId: number, id: string, reason: string | null, d
 
 /**
  * Makes finished tasks pending again after a delay, with all their attempts. `every` seconds lie between one task and the
- * next, in the order of `ids`. Deleted tasks are left alone unless `restoring`. Index: task's primary key.
+ * next, in the order of `ids`. Deleted tasks are left alone unless `restoring`. The queue's row is locked for key share, as
+ * by enqueueing: queue.delete must not overlook a task that comes back. Index: task's primary key.
  */
 export const retryTasks = (
   queueId: number,
   ids: readonly string[],
   options: { readonly delaySeconds: number; readonly every: number; readonly restoring: boolean },
 ) => sql.type(z.strictObject({ id: z.uuid(), dedupe_key: z.string().nullable() }))`
-  with input as materialized (
+  with home as materialized (
+    select q.id from queue q where q.id = ${queueId} for key share
+  ), input as materialized (
     select * from unnest(${uuids(ids)}) with ordinality as i(id, at)
   ), locked as materialized (
-    select t.id, t.queue_id, t.outcome, t.deleted_at, i.at from (select * from input order by id) i cross join lateral (
+    select t.id, t.queue_id, t.outcome, t.deleted_at, i.at
+    from home cross join (select * from input order by id) i cross join lateral (
       select t.id, t.queue_id, t.outcome, t.deleted_at from task t
       where t.id = i.id and t.queue_id = ${queueId} and t.outcome is not null and (${options.restoring} or t.deleted_at is null)
       for update
@@ -118,8 +122,8 @@ export const describeTask = (queueId: number, id: string, p: TaskPatch) => sql.t
   update task t set ${describing(p)} where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId} returning t.id`;
 
 /**
- * Changes a task that is waiting or pending, its run included. Answers no row when it is in neither state, so nothing of
- * the change is done then. Indexes: the primary keys.
+ * Changes a task that is waiting or pending, its run included. Answers no row when it is in neither state, or has made as
+ * many attempts as it would be allowed; nothing of the change is done then. Indexes: the primary keys.
  */
 export const changeTask = (queueId: number, id: string, p: TaskPatch) => sql.type(z.strictObject({ id: z.uuid() }))`
   with subject as materialized (
@@ -127,6 +131,7 @@ export const changeTask = (queueId: number, id: string, p: TaskPatch) => sql.typ
   ), gone as (
     delete from task_ready r using subject s
     where r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+      and r.attempts < coalesce(${p.maxAttempts ?? null}::int, 2147483647)
     returning r.id, r.attempts, r.lease_seq, r.has_dependents
   ), still as (
     update task_waiting w set unmet = w.unmet where w.id = ${sql.uuid(id)} and w.queue_id = ${queueId} returning w.id

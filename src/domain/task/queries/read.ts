@@ -51,12 +51,13 @@ export const getState = (projectId: number, queueId: number, id: string) => sql.
   z.strictObject({
     state: z.enum(STATES),
     lease_seq: z.int(),
+    attempts: z.int(),
     deleted_at: z.number().nullable(),
     cancelled_by_delete: z.boolean(),
     dedupe_key: z.string().nullable(),
   }),
 )`
-  select v.state, v.lease_seq, v.deleted_at, coalesce(v.state = 'cancelled' and v.deleted_at = v.finished, false) as cancelled_by_delete,
+  select v.state, v.lease_seq, v.attempts, v.deleted_at, coalesce(v.state = 'cancelled' and v.deleted_at = v.finished, false) as cancelled_by_delete,
          v.dedupe_key
   from task_with_state v join queue q on q.id = v.queue_id
   where v.id = ${sql.uuid(id)} and v.queue_id = ${queueId} and q.project_id = ${projectId}`;
