@@ -4,8 +4,7 @@ import { queueView, statsView } from "../domain/queue/views.ts";
 import { Refusal } from "../domain/refusals.ts";
 import { STATES, type State } from "../domain/task/lifecycle.ts";
 import { idsInState, retryTasks } from "../domain/task/queries/change.ts";
-import { lockKey, retakeKey } from "../domain/task/queries/enqueue.ts";
-import { purge } from "../domain/task/repository.ts";
+import { purge, retakeKey } from "../domain/task/repository.ts";
 import type { EngineContext } from "./context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import type { Call, Engine, InProject, OfQueue, Page } from "./engine.ts";
@@ -113,9 +112,8 @@ async function reviveAll(tx: Db, queueId: number, ids: readonly string[], delayS
   const held = new Set<string>();
   const retaken = new Set<string>();
   for (const { id, dedupe_key } of keyed) {
-    await tx.maybeOne(lockKey(queueId, dedupe_key));
     // Of several finished tasks with one key the first gets it: it counts as unfinished only once it is revived below.
-    if (retaken.has(dedupe_key) || !(await tx.maybeOne(retakeKey(queueId, dedupe_key, id)))) held.add(id);
+    if (retaken.has(dedupe_key) || !(await retakeKey(tx, queueId, dedupe_key, id))) held.add(id);
     else retaken.add(dedupe_key);
   }
   const free = ids.filter((id) => !held.has(id));

@@ -3,9 +3,8 @@ import type { QueueRow } from "../domain/queue/queries.ts";
 import { InvalidParams, Refusal } from "../domain/refusals.ts";
 import { type Action, allows, isFinished, type State } from "../domain/task/lifecycle.ts";
 import * as change from "../domain/task/queries/change.ts";
-import { lockKey, retakeKey } from "../domain/task/queries/enqueue.ts";
 import * as read from "../domain/task/queries/read.ts";
-import { settle } from "../domain/task/repository.ts";
+import { retakeKey, settle } from "../domain/task/repository.ts";
 import { type TaskView, taskView, time } from "../domain/task/views.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { After, EngineContext } from "./context.ts";
@@ -104,11 +103,8 @@ async function revive(
   after: After,
 ) {
   return await db.transaction(async (tx) => {
-    if (found.dedupe_key !== null) {
-      await tx.maybeOne(lockKey(queue.id, found.dedupe_key));
-      if (!(await tx.maybeOne(retakeKey(queue.id, found.dedupe_key, id))))
-        throw new Refusal("conflict", { field: "dedupeKey" });
-    }
+    if (found.dedupe_key !== null && !(await retakeKey(tx, queue.id, found.dedupe_key, id)))
+      throw new Refusal("conflict", { field: "dedupeKey" });
     const [row] = await tx.any(change.retryTasks(queue.id, [id], { ...options, every: 0 }));
     if (!row) return null;
     after(() => context.wakeups.wake(queue.id));

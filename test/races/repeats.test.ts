@@ -2,8 +2,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { deleteQueue, lockQueue } from "../../src/domain/queue/queries.ts";
 import { retryTasks } from "../../src/domain/task/queries/change.ts";
-import { enqueueTasks, lockKey, retakeKey } from "../../src/domain/task/queries/enqueue.ts";
+import { enqueueTasks } from "../../src/domain/task/queries/enqueue.ts";
 import { completeTasks } from "../../src/domain/task/queries/finish.ts";
+import { retakeKey } from "../../src/domain/task/repository.ts";
 import { idGenerator } from "../../src/lib/uuid7.ts";
 import { refusal } from "../support/service.ts";
 import { until } from "../support/until.ts";
@@ -85,8 +86,7 @@ describe("two identical enqueues by key", () => {
     const { id } = await race.call("task.enqueue", { queue, dedupeKey: "k" });
     await race.call("task.cancel", { id });
     const retry = await race.heldOpen(async (tx) => {
-      await tx.maybeOne(lockKey(queueId, "k"));
-      await tx.maybeOne(retakeKey(queueId, "k", id));
+      expect(await retakeKey(tx, queueId, "k", id)).toBe(true);
       return await tx.any(retryTasks(queueId, [id], { delaySeconds: 0, every: 0, restoring: false }));
     });
     const second = race.call("task.enqueue", { queue, dedupeKey: "k" });

@@ -79,6 +79,16 @@ async function holdersOf(db: Db, queueId: number, refused: readonly enqueueing.T
   return holders;
 }
 
+/**
+ * Takes a finished task's dedupe key back, before the task is made unfinished in the same transaction. False when another
+ * unfinished task holds it. Three statements, since each must see what the one before waited for.
+ */
+export async function retakeKey(tx: Db, queueId: number, key: string, id: string): Promise<boolean> {
+  await tx.any(enqueueing.ensureKey(queueId, key, id));
+  await tx.one(enqueueing.lockKey(queueId, key));
+  return (await tx.any(enqueueing.giveKey(queueId, key, id))).length > 0;
+}
+
 /** State and last lease of tasks of one queue; those that do not exist are left out. */
 export async function statesOf(db: Db, queueId: number, ids: readonly string[]) {
   const rows = await db.any(finishing.lookAtReceipts(queueId, ids));

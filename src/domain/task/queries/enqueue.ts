@@ -101,18 +101,20 @@ export const keyHolders = (queueId: number, keys: readonly string[]) => sql.prep
 )`
   select d.key, d.task_id from task_dedupe d where d.queue_id = ${queueId} and d.key = any(${texts(keys)})`;
 
-/**
- * Takes a task's own dedupe key back when the task becomes unfinished again. Answers no row when another unfinished task
- * holds it. Runs in the transaction that revives the task, after a statement that locked the key's row if there was one.
- * Index: task_dedupe_pkey.
- */
-export const retakeKey = (queueId: number, key: string, id: string) => sql.type(z.strictObject({ key: z.string() }))`
+/** Puts a dedupe key's row there if it is not. Waits for whoever is just putting it there. Index: task_dedupe_pkey. */
+export const ensureKey = (queueId: number, key: string, id: string) => sql.type(z.strictObject({ key: z.string() }))`
   insert into task_dedupe as d (queue_id, key, task_id) values (${queueId}, ${key}, ${sql.uuid(id)})
-  on conflict (queue_id, key) do update set task_id = excluded.task_id, taken = d.taken + 1
-    where d.queue_id = ${queueId} and (d.task_id = excluded.task_id or not exists (
-      select 1 from task t where t.id = d.task_id and t.queue_id = ${queueId} and t.outcome is null))
-  returning d.key`;
+  on conflict (queue_id, key) do nothing returning d.key`;
 
-/** Locks a dedupe key's row, so that the next statement's snapshot is as new as its holder. */
+/** Locks a dedupe key's row, so that the next statement's snapshot is as new as its holder. Index: task_dedupe_pkey. */
 export const lockKey = (queueId: number, key: string) => sql.type(z.strictObject({ key: z.string() }))`
   select d.key from task_dedupe d where d.queue_id = ${queueId} and d.key = ${key} for update`;
+
+/**
+ * Gives a locked key to a task, unless another unfinished task holds it: no row then. Index: task_dedupe_pkey.
+ */
+export const giveKey = (queueId: number, key: string, id: string) => sql.type(z.strictObject({ key: z.string() }))`
+  update task_dedupe d set task_id = ${sql.uuid(id)}, taken = d.taken + 1
+  where d.queue_id = ${queueId} and d.key = ${key} and (d.task_id = ${sql.uuid(id)} or not exists (
+    select 1 from task t where t.id = any(array[d.task_id]) and t.queue_id = d.queue_id and t.outcome is null))
+  returning d.key`;
