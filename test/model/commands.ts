@@ -94,7 +94,7 @@ const claim = step("claim", {
   worker: optional(fc.nat(2)),
   requestId,
 });
-const complete = step("complete", { receipt, result, requestId });
+export const complete = step("complete", { receipt, result, requestId });
 const completeMany = step("completeMany", { receipts, result, requestId });
 export const fail = step("fail", { receipt, ...failure, requestId });
 const failMany = step("failMany", { receipts, ...failure, requestId });
@@ -103,8 +103,8 @@ export const release = step("release", {
   delaySeconds: optional(fc.constantFrom(0, LATER_SECONDS)),
   requestId,
 });
-const extend = step("extend", { receipts, leaseSeconds: optional(fc.constant(700)), requestId });
-const progress = step("progress", {
+export const extend = step("extend", { receipts, leaseSeconds: optional(fc.constant(700)), requestId });
+export const progress = step("progress", {
   receipt,
   percent: fc.constantFrom(0, 33.5, 100),
   note: optional(fc.constant("so far")),

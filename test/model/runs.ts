@@ -2,12 +2,15 @@
 import fc from "fast-check";
 import {
   anyStep,
+  complete,
   due,
   enqueue,
   enqueueMany,
+  extend,
   fail,
   lapse,
   PICK_NEWEST,
+  progress,
   release,
   requestId,
   restore,
@@ -31,10 +34,14 @@ const taken = step("claim", {
   worker: fc.constant(0),
   ...anything,
 });
+const late = fc.oneof(extend, progress, complete, fail, release).map((one) => {
+  const stale = { of: "stale", pick: PICK_NEWEST };
+  return "receipts" in one ? { ...one, receipts: [stale] } : { ...one, receipt: stale };
+});
 const comeback = fc.oneof(
-  fc.tuple(taken, lapse, lapse, sweep, taken),
-  fc.tuple(taken, release, release, taken),
-  fc.tuple(taken, fail, due, due, taken),
+  fc.tuple(taken, lapse, lapse, sweep, taken, late),
+  fc.tuple(taken, release, release, taken, late),
+  fc.tuple(taken, fail, due, due, taken, late),
 );
 
 /**
