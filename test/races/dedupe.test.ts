@@ -135,6 +135,21 @@ const BACK: readonly Back[] = [
 ];
 
 describe.each(BACK)("enqueue by key against $how of the key's task", ({ bring, refused }) => {
+  test("the key is forgotten while the task comes back: it has its key again", async () => {
+    const queue = race.queue();
+    const id = await finishedTask(queue, "a");
+    const held = await hold.forgottenKey(await race.queueId(queue), "a");
+    const back = bring(queue, id);
+    await race.waiting(1);
+    await held.commit();
+    await back;
+    expect(await race.call("task.enqueue", { queue, dedupeKey: "a" })).toEqual({
+      id,
+      state: "pending",
+      duplicate: true,
+    });
+  });
+
   describe.each([{ key: "remembered" }, { key: "forgotten" }])("the key being $key", ({ key }) => {
     async function ready() {
       const queue = race.queue();

@@ -4,6 +4,8 @@ import { parseDatabaseUrl } from "../../src/db/url.ts";
 
 /** A third party that holds something both sides of a race need, until both have been seen waiting. */
 export interface Hold {
+  /** Lets go, and what it wrote stands. */
+  commit(): Promise<void>;
   /** Lets go, leaving no trace: what it wrote is undone. */
   release(): Promise<void>;
 }
@@ -15,12 +17,11 @@ async function hold(databaseUrl: string, text: string, values: readonly unknown[
   await client.query("begin");
   const { rowCount } = await client.query(text, [...values]);
   if (rowCount !== 1) throw new Error(`The hold was to get one row and got ${rowCount}: ${text}`);
-  return {
-    async release() {
-      await client.query("rollback");
-      await client.end();
-    },
+  const end = async (how: "commit" | "rollback") => {
+    await client.query(how);
+    await client.end();
   };
+  return { commit: () => end("commit"), release: () => end("rollback") };
 }
 
 /** What can be held. Each stops a call in the middle: after what it did before it needs that row. */
@@ -42,6 +43,9 @@ export const holds = (databaseUrl: () => string) => ({
   /** Stops an enqueue with that key, after its keys that come earlier in the alphabet. */
   key: (queueId: number, key: string) =>
     hold(databaseUrl(), "select 1 from task_dedupe where queue_id = $1 and key = $2 for update", [queueId, key]),
+  /** Is just forgetting a key, as upkeep does with those of finished tasks. */
+  forgottenKey: (queueId: number, key: string) =>
+    hold(databaseUrl(), "delete from task_dedupe where queue_id = $1 and key = $2", [queueId, key]),
   /** Stops the deletion of a queue after it has looked for unfinished tasks: a row that goes with the queue's. */
   rate: (queueId: number) => hold(databaseUrl(), "select 1 from queue_rate where queue_id = $1 for update", [queueId]),
 });
