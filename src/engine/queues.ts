@@ -14,8 +14,8 @@ import { answered, repeatable } from "./repeatable.ts";
 const BULK = 1_000;
 
 /**
- * Purging a task ends those that wait for it: states that tasks could come to by that are purged before, so that a call
- * takes the tasks that were in its states when it came.
+ * Purging a task ends those that wait for it, or makes them ready. The states that they could come to by that are purged
+ * before, and those made ready are spared, so that a call takes the tasks that were in its states when it came.
  */
 const PURGE_ORDER: readonly State[] = ["completed", "failed", "cancelled", "waiting", "pending", "claimed"];
 
@@ -58,7 +58,8 @@ async function inBulk<T>(
   return await repeatable(context.cold, key, async () => answer);
 }
 
-async function purgeState(context: EngineContext, queueId: number, state: State): Promise<number> {
+/** Removes a queue's tasks of one state, but those in `spared`, and adds to `spared` what became ready by that. */
+async function purgeState(context: EngineContext, queueId: number, state: State, spared: Set<string>): Promise<number> {
   let purged = 0;
   let after: string | null = null;
   for (;;) {
@@ -67,9 +68,10 @@ async function purgeState(context: EngineContext, queueId: number, state: State)
     );
     if (rows.length === 0) return purged;
     after = rows.at(-1)!.id;
-    const ids = rows.map((row) => row.id);
+    const ids = rows.map((row) => row.id).filter((id) => !spared.has(id));
     const { count, settled } = await context.hot.transaction((tx) => purge(tx, queueId, ids, state));
     purged += count;
+    for (const id of settled.freed) spared.add(id);
     for (const id of ids) context.waiters.ended(id);
     for (const woken of settled.woken) context.wakeups.wake(woken);
   }
@@ -132,7 +134,7 @@ async function deleteQueue(context: EngineContext, params: Parameters<Engine["de
     });
     context.directory.forget(queue.project_id, queue.name);
     if (!deleted) throw new Refusal("not_found", { noun: "queue", id: params.name });
-    for (const state of STATES) await purgeState(context, queue.id, state);
+    for (const state of STATES) await purgeState(context, queue.id, state, new Set());
     return { name: params.name };
   });
 }
@@ -177,9 +179,10 @@ export function queues(context: EngineContext) {
     deleteQueue: (params: Parameters<Engine["deleteQueue"]>[0], call: Call) => deleteQueue(context, params, call),
     purgeQueue: (params: OfQueue & { readonly states: readonly State[] }, call: Call) =>
       inBulk(context, "queue.purge", params, call, async (queue) => {
+        const spared = new Set<string>();
         let purged = 0;
         for (const state of PURGE_ORDER)
-          if (params.states.includes(state)) purged += await purgeState(context, queue.id, state);
+          if (params.states.includes(state)) purged += await purgeState(context, queue.id, state, spared);
         return { purged };
       }),
     redriveQueue: (params: Parameters<Engine["redriveQueue"]>[0], call: Call) =>

@@ -1,6 +1,8 @@
 import { test } from "bun:test";
 import fc from "fast-check";
 import { testDatabase, withClient } from "../support/postgres.ts";
+import type { Step } from "./commands.ts";
+import { EXAMPLES } from "./examples.ts";
 import { Run } from "./run.ts";
 import { anyRun } from "./runs.ts";
 import { inProcess } from "./service.ts";
@@ -19,25 +21,36 @@ const LIMIT_MS = Math.max(240_000, RUNS * 1_000);
 
 const database = testDatabase();
 
+/** Plays runs, each under names of its own, on one service. */
+async function onService(work: (play: (steps: readonly Step[]) => Promise<void>) => Promise<void>): Promise<void> {
+  await withClient(database.url, async (client) => {
+    const service = await inProcess(database.url);
+    const label = crypto.randomUUID().slice(0, 8);
+    let played = 0;
+    try {
+      await work((steps) => new Run(service, client, `${label}-${++played}`).play(steps));
+    } finally {
+      await service.close();
+    }
+  });
+}
+
+test.each(EXAMPLES.map(([what, steps]) => ({ what, steps })))("$what", async ({ steps }) => {
+  await onService((play) => play(steps));
+});
+
 test(
   "no sequence of calls is answered, or leaves the tables, otherwise than the model says",
   async () => {
-    await withClient(database.url, async (client) => {
-      const service = await inProcess(database.url);
-      let played = 0;
-      const property = fc.asyncProperty(anyRun, (steps) => new Run(service, client, `m${++played}`).play(steps));
-      try {
-        await fc.assert(property, {
-          numRuns: RUNS,
-          endOnFailure: !SHRINK,
-          interruptAfterTimeLimit: LIMIT_MS,
-          markInterruptAsFailure: true,
-          ...(SEED === undefined ? {} : { seed: Number(SEED) }),
-          ...(PATH === undefined ? {} : { path: PATH }),
-        });
-      } finally {
-        await service.close();
-      }
+    await onService(async (play) => {
+      await fc.assert(fc.asyncProperty(anyRun, play), {
+        numRuns: RUNS,
+        endOnFailure: !SHRINK,
+        interruptAfterTimeLimit: LIMIT_MS,
+        markInterruptAsFailure: true,
+        ...(SEED === undefined ? {} : { seed: Number(SEED) }),
+        ...(PATH === undefined ? {} : { path: PATH }),
+      });
     });
   },
   TIMEOUT_MS,

@@ -123,6 +123,8 @@ export async function markAwaited(
 /** What settling did: the queues that got ready tasks, and the tasks that ended with those they depended on. */
 export interface Settled {
   readonly woken: Set<number>;
+  /** Tasks that were waiting and are ready now. */
+  readonly freed: string[];
   readonly ended: dependencies.TaskKey[];
 }
 
@@ -131,7 +133,7 @@ export interface Settled {
  * waiting task becomes pending, is cancelled or fails with its last, or first failed, dependency.
  */
 export async function settle(tx: Db, ended: readonly dependencies.TaskKey[]): Promise<Settled> {
-  const settled: Settled = { woken: new Set(), ended: [] };
+  const settled: Settled = { woken: new Set(), freed: [], ended: [] };
   let frontier = [...ended];
   while (frontier.length > 0) {
     const completed = await completedAmong(tx, frontier);
@@ -139,7 +141,8 @@ export async function settle(tx: Db, ended: readonly dependencies.TaskKey[]): Pr
     frontier = [];
     for (const [queueId, rows] of groupBy(edges, (edge) => edge.queue_id)) {
       const next = await settleQueue(tx, queueId, rows, completed);
-      if (next.unblocked) settled.woken.add(queueId);
+      if (next.freed.length > 0) settled.woken.add(queueId);
+      settled.freed.push(...next.freed);
       frontier.push(...next.ended);
     }
     settled.ended.push(...frontier);
@@ -180,18 +183,10 @@ async function settleQueue(
   }
   const gone = new Set(ended.map((key) => key.id));
   for (const w of waiting) if (!gone.has(w.id)) going.push(w.id);
-  const unblocked =
-    going.length > 0 &&
-    (
-      await tx.any(
-        dependencies.unblockTasks(
-          queueId,
-          going,
-          going.map((id) => byTask.get(id)!.length),
-        ),
-      )
-    ).length > 0;
-  return { unblocked, ended };
+  if (going.length === 0) return { freed: [], ended };
+  const counts = going.map((id) => byTask.get(id)!.length);
+  const freed = await tx.any(dependencies.unblockTasks(queueId, going, counts));
+  return { freed: freed.map(({ id }) => id), ended };
 }
 
 /** Removes tasks for good and settles those that waited for them, as if they had failed. */
