@@ -19,7 +19,7 @@ import { queueOf } from "../lib/uuid7.ts";
 import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, EnqueueParams, NewTask } from "./engine.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { orAnswered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
+import { answered, orAnswered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 
 const DEFAULT_PRIORITY = 5;
 /** A queue deleted while tasks are added to it is made anew; more often than this it is somebody's loop. */
@@ -78,6 +78,8 @@ async function enqueue(
     params.tasks.forEach(refuseCategories);
     for (let tries = 1; ; tries++) {
       await refuseForeignDependencies(context, projectId, params.tasks);
+      const first = await answeredBefore(context, request, params.tasks);
+      if (first) return first;
       const placed = await place(context, projectId, params.tasks);
       try {
         return await addPlaced(context, pipe, placed, request);
@@ -88,6 +90,20 @@ async function enqueue(
       }
     }
   });
+}
+
+/** A repeat whose queue has been deleted since must not make it anew: it is answered before its tasks are placed. */
+async function answeredBefore(
+  context: EngineContext,
+  request: RequestKey,
+  tasks: readonly NewTask[],
+): Promise<Added[] | undefined> {
+  const { projectId, requestId } = request;
+  if (requestId === undefined) return undefined;
+  for (const { queue } of tasks)
+    if (!(await context.directory.find(projectId, queue)))
+      return await answered<Added[]>(context.hot, { ...request, requestId });
+  return undefined;
 }
 
 async function addPlaced(
