@@ -14,6 +14,3 @@ export const booleans = (values: readonly boolean[]) => sql.array([...values], "
 /** JSON travels as text and is cast to jsonb in the statement; undefined is SQL's null. */
 export const jsons = (values: readonly unknown[]) => texts(values.map(json));
 export const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
-
-/** A count or number column that may come as bigint text. */
-export const Count = z.coerce.number();

@@ -99,13 +99,3 @@ export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.p
     ) r
     limit ${a.limit}
   ), ${moveToLease(a)}`;
-
-/** Milliseconds until the next delayed task of a queue is due; null when none is. Index: task_ready's primary key. */
-export const nextDue = (queueId: number) => sql.type(z.strictObject({ wait_ms: z.number().nullable() }))`
-  select (extract(epoch from min(r.run_at) - now()) * 1000)::float8 as wait_ms
-  from unnest(${ints(PRIORITIES)}) as p(priority)
-  cross join lateral (
-    select r.run_at from task_ready r
-    where r.queue_id = ${queueId} and r.priority = p.priority::smallint and r.run_at > now()
-    order by r.run_at limit 1
-  ) r`;
