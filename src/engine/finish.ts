@@ -110,9 +110,10 @@ interface InQueue<I, T> {
 
 async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt)[]): Promise<Outcome<T>[]> {
   const nameOf = (item: Receipt) => `${item.id} ${item.leaseSeq}`;
-  const first = new Map<string, I & Receipt>();
-  for (const item of items) if (!first.has(nameOf(item))) first.set(nameOf(item), item);
-  const distinct = [...first.values()];
+  // Of the same receipt given twice the first ends the lease; where the lease lives on, the later one's values stand.
+  const chosen = new Map<string, I & Receipt>();
+  for (const item of items) if (of.move.keepsLease || !chosen.has(nameOf(item))) chosen.set(nameOf(item), item);
+  const distinct = [...chosen.values()];
   const outcomes = new Map<I & Receipt, Outcome<T>>();
   const carryOut = async (db: Db, some: readonly (I & Receipt)[], settling: boolean) => {
     const done = await of.move.statement(db, of.queue.id, some, settling);
@@ -127,7 +128,7 @@ async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt
   await carryOut(of.db, distinct, false);
   await endAwaited(of, distinct.filter(isOpen), carryOut);
   // The same receipt again: told what a later call would be told.
-  if (of.move.keepsLease) for (const item of items) copyOutcome(outcomes, item, first.get(nameOf(item))!);
+  if (of.move.keepsLease) for (const item of items) copyOutcome(outcomes, item, chosen.get(nameOf(item))!);
   await refuseStale(of, items.filter(isOpen), outcomes);
   return items.map((item) => outcomes.get(item)!);
 }
