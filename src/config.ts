@@ -190,6 +190,14 @@ const VARIABLES = {
     whole(0, 1_000_000),
     "Most claims that may wait for a task at once; more are refused as overloaded.",
   ),
+  socketsMax: variable("SOCKETS_MAX", "1000", whole(0, 1_000_000), "Most WebSocket connections; 0 leaves HTTP only."),
+  socketCallsMax: variable(
+    "SOCKET_CALLS_MAX",
+    "2000",
+    // A full batch must fit.
+    whole(100, 1_000_000),
+    "Most calls of one WebSocket connection that may run at once; more are refused as overloaded.",
+  ),
   allowedHosts: variable(
     "ALLOWED_HOSTS",
     "",
@@ -207,9 +215,7 @@ const VARIABLES = {
     rowChecksFallback,
     onOff,
     "Check each row read from the database against its schema.",
-    {
-      fallbackText: "on; off where NODE_ENV is production",
-    },
+    { fallbackText: "on; off where NODE_ENV is production" },
   ),
   shutdownSeconds: variable(
     "SHUTDOWN_SECONDS",

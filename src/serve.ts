@@ -9,14 +9,15 @@ import { parseDatabaseUrl } from "./db/url.ts";
 import { endangering } from "./domain/admin/durability.ts";
 import { durabilitySettings, tasksByState } from "./domain/admin/queries.ts";
 import { createEngine, type RunningEngine } from "./engine/create.ts";
-import { CHANNEL } from "./engine/wakeups.ts";
+import { CHANNELS, type Topic } from "./engine/wakeups.ts";
 import type { Logger } from "./lib/log.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
-import { createHttpHandler } from "./rpc/http.ts";
+import { BODY_BYTES_MAX, createHttpHandler } from "./rpc/http.ts";
 import type { Method } from "./rpc/method.ts";
 import { METHODS } from "./rpc/methods/index.ts";
 import { createMetrics } from "./rpc/metrics.ts";
 import { describeService } from "./rpc/openrpc.ts";
+import { RpcSockets } from "./rpc/websocket.ts";
 import { serveHttp } from "./runtime/index.ts";
 import { upkeepJobs } from "./upkeep/jobs.ts";
 import { type Job, startUpkeep } from "./upkeep/loop.ts";
@@ -29,6 +30,8 @@ const DEFAULT_PROJECT = "default";
 const GATHER_MAX = 5_000;
 /** Shares of POOL_SIZE: the engine's statements, and everything else. */
 const HOT_SHARE = 0.7;
+/** A WebSocket whose other side is gone, and with it the claims that wait there, is noticed after so long. */
+const SILENT_SECONDS_MAX = 90;
 
 export const MIGRATIONS_DIR = new URL("../db/migrations", import.meta.url).pathname;
 
@@ -154,8 +157,12 @@ async function refuseUnsafe(config: Config, cold: Database, log: Logger): Promis
 }
 
 function connectWakeups({ context }: RunningEngine, listener: Listener): void {
-  listener.listen(CHANNEL, (payload) => context.wakeups.heard(payload));
-  context.wakeups.connect({ notify: (channel, payload) => void listener.notify(channel, payload).catch(() => {}) });
+  for (const topic of Object.keys(CHANNELS) as Topic[])
+    listener.listen(CHANNELS[topic], (payload) => context.wakeups.heard(topic, payload));
+  listener.onStateChange((up) => up && context.wakeups.reconnected());
+  context.wakeups.connect({
+    notify: (topic, payload) => void listener.notify(CHANNELS[topic], payload).catch(() => {}),
+  });
 }
 
 function reviveJob(used: UsedDatabase): Job {
@@ -197,18 +204,30 @@ async function listen(
     checkResults: config.rowChecks,
   });
   const stopping = new AbortController();
+  const common = { dispatch, log, stopping: stopping.signal, project: DEFAULT_PROJECT };
+  const sockets = new RpcSockets({ ...common, socketsMax: config.socketsMax, callsMax: config.socketCallsMax });
+  metrics.addGauge({
+    name: "opensqs_sockets",
+    help: "WebSocket connections that are open.",
+    labelNames: [],
+    collect: async () => [{ labels: {}, value: sockets.count }],
+  });
   const handle = createHttpHandler({
-    dispatch,
-    log,
-    stopping: stopping.signal,
-    project: DEFAULT_PROJECT,
+    ...common,
+    sockets,
     hosts: config.allowedHosts,
     origins: config.allowedOrigins,
     ready: async () => (await pendingMigrations(used)).length === 0,
     metrics,
     openrpc: document,
   });
-  const server = await serveHttp({ host: config.host, port: config.port, handle, log });
+  const server = await serveHttp({
+    host: config.host,
+    port: config.port,
+    handle,
+    log,
+    sockets: { messageBytesMax: BODY_BYTES_MAX, silentSecondsMax: SILENT_SECONDS_MAX },
+  });
   log.info("listening", { url: server.url, version: VERSION });
   let stopped: Promise<void> | undefined;
   undoing.add(async () => {

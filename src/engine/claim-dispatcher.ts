@@ -1,153 +1,148 @@
+import type { ClaimedView } from "../domain/task/views.ts";
+import { type Ask, type Counter, Line, type Standing } from "./claim-line.ts";
+import type { Came } from "./split.ts";
+
 /** A waiting claim looks for itself at least this often: what a lost wake-up costs at the most. */
 const POLL_MS = 1_000;
 /** Polls are spread over this share of their time, so that instances do not look in step. */
 const POLL_SPREAD = 0.3;
+/** With more lines than this, one look at all of them comes before a claim for each. */
+const LINES_UNSEEN = 8;
 
 const pollMs = () => POLL_MS * (1 - Math.random() * POLL_SPREAD);
 
-/** A claim that waits: an entry in the lines of its queues, no connection. */
-interface Waiter {
-  /** Looks for tasks; true once the claim is answered, so that it leaves the line. */
-  readonly attempt: () => Promise<boolean>;
-  /** Claims of one filter find nothing where one of them found nothing; null takes any task. */
-  readonly filter: string | null;
+/** A queue, by its project's number and its name: it may not exist yet. */
+export interface QueueName {
+  readonly projectId: number;
+  readonly queue: string;
 }
 
-/** The claims that wait for one queue, in the order they came. */
-interface Line {
-  readonly waiters: Set<Waiter>;
-  serving: boolean;
-  /** Something was said while serving: serve once more. */
-  again: boolean;
+/** What the dispatcher asks of the database. */
+export interface Counters {
+  /** Where one queue's claims are served. */
+  of(queue: QueueName): Counter;
+  /** Which of these queues have due tasks; perhaps more than those. Does not reject. */
+  due(queues: readonly QueueName[]): Promise<ReadonlySet<QueueName>>;
 }
 
-export interface Wait<T> {
-  /** The lines to stand in, one per queue. */
-  readonly lines: readonly string[];
-  readonly filter: string | null;
-  readonly waitMs: number;
-  readonly signal: AbortSignal;
-  /** Looks for tasks once; null for none. Never called twice at a time. */
-  readonly look: () => Promise<T | null>;
-}
+const nameOf = ({ projectId, queue }: QueueName) => `${projectId}/${queue}`;
 
 /**
- * Serves waiting claims, first come first served, when a task comes and by a poll. Serving a line stops at the first claim
- * that finds nothing, so a thousand waiting claims cost one look a poll.
+ * Serves claims, first come first served: those that find something at once, and those that wait for a task to come. They
+ * stand in the lines of their queues and hold no connection. A line is served when somebody joins it, when tasks may have
+ * come, and by a poll.
  */
 export class ClaimDispatcher {
-  readonly #lines = new Map<string, Line>();
+  readonly #counters: Counters;
+  readonly #lines = new Map<string, { readonly queue: QueueName; readonly line: Line }>();
   #waiting = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  #closed = false;
 
-  /** Claims that wait just now. */
+  constructor(counters: Counters) {
+    this.#counters = counters;
+  }
+
+  /** Claims that wait just now for a task to come. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** Waits until a look finds something; null when the time is up or the caller has gone. Rejects as the look does. */
-  async wait<T>(wait: Wait<T>): Promise<T | null> {
-    let end: () => void = () => {};
-    let fail: (error: unknown) => void = () => {};
-    let found: T | null = null;
-    const ended = new Promise<void>((resolve, reject) => {
-      end = resolve;
-      fail = reject;
-    });
-    let over = false;
-    let looking: Promise<boolean> = Promise.resolve(false);
-    const look = async (): Promise<boolean> => {
-      if (over) return true;
-      try {
-        found = await wait.look();
-      } catch (error) {
-        over = true;
-        fail(error);
-        return true;
-      }
-      if (found === null) return false;
-      over = true;
-      end();
-      return true;
-    };
-    // Standing in several lines, it may be served by two at once: the second look waits for the first.
-    const attempt = () => {
-      looking = looking.then(look);
-      return looking;
-    };
-    // A look under way decides for itself, and is waited for: what it takes must be handed out or given back.
-    const stop = () =>
-      void looking.then(() => {
-        over = true;
-        end();
-      });
-    const waiter: Waiter = { filter: wait.filter, attempt };
-    const timer = setTimeout(stop, wait.waitMs);
-    wait.signal.addEventListener("abort", stop, { once: true });
-    if (wait.signal.aborted) stop();
-    this.#stand(wait.lines, waiter);
+  /** Looks at the ask's queues in their order. Null when there is nothing, or the caller has gone. Rejects as claiming does. */
+  async look(ask: Ask): Promise<ClaimedView[] | null> {
+    for (const queue of await this.#worthALook(ask)) {
+      if (ask.signal.aborted) return null;
+      const found = await this.#stand(ask, [queue], null);
+      if (found) return found;
+    }
+    return null;
+  }
+
+  /** Looks, and then waits until there is something; null when the time is up or the caller has gone. */
+  async wait(ask: Ask, waitMs: number): Promise<ClaimedView[] | null> {
+    this.#waiting++;
     try {
-      await ended;
-      return found;
+      // Standing in one line only, its place there is its first look.
+      const found = ask.queues.length > 1 ? await this.look(ask) : null;
+      if (found || ask.signal.aborted) return found;
+      return await this.#stand(ask, ask.queues, waitMs);
     } finally {
-      clearTimeout(timer);
-      wait.signal.removeEventListener("abort", stop);
-      this.#leave(wait.lines, waiter);
+      this.#waiting--;
     }
   }
 
-  /** Something may be there for a line. */
-  wake(line: string): void {
-    const there = this.#lines.get(line);
-    if (there) void this.#serve(there);
+  /** Something may be there for a queue. */
+  wake(queue: QueueName): void {
+    this.#lines.get(nameOf(queue))?.line.wake();
   }
 
   close(): void {
+    this.#closed = true;
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
   }
 
-  #stand(lines: readonly string[], waiter: Waiter): void {
-    this.#waiting++;
-    for (const name of lines) {
-      const line = this.#lines.get(name) ?? { waiters: new Set(), serving: false, again: false };
-      this.#lines.set(name, line);
-      line.waiters.add(waiter);
-      // What came between the claim's first look and now was told to nobody.
-      void this.#serve(line);
-    }
-    this.#timer ??= setTimeout(() => this.#poll(), pollMs());
+  /** Of several queues those that have due tasks, so that the empty ones cost no claim each. */
+  async #worthALook(ask: Ask): Promise<readonly string[]> {
+    if (ask.queues.length === 1) return ask.queues;
+    const queues = ask.queues.map((queue) => ({ projectId: ask.projectId, queue }));
+    const due = await this.#counters.due(queues);
+    return queues.filter((queue) => due.has(queue)).map(({ queue }) => queue);
   }
 
-  #leave(lines: readonly string[], waiter: Waiter): void {
-    this.#waiting--;
-    for (const name of lines) {
-      const line = this.#lines.get(name);
-      line?.waiters.delete(waiter);
-      if (line?.waiters.size === 0) this.#lines.delete(name);
-    }
-  }
-
-  async #serve(line: Line): Promise<void> {
-    line.again = true;
-    if (line.serving) return;
-    line.serving = true;
-    while (line.again) {
-      line.again = false;
-      const empty = new Set<string | null>();
-      for (const waiter of [...line.waiters]) {
-        // One that takes any task found nothing, so nobody will.
-        if (empty.has(null)) break;
-        if (empty.has(waiter.filter)) continue;
-        if (await waiter.attempt()) line.waiters.delete(waiter);
-        else empty.add(waiter.filter);
+  /** Stands in line until it is served, the time is up (null: it is told once that there is nothing), or the caller goes. */
+  #stand(ask: Ask, queues: readonly string[], waitMs: number | null): Promise<ClaimedView[] | null> {
+    return new Promise((resolve, reject) => {
+      let timer: ReturnType<typeof setTimeout> | null = null;
+      const end = (came: Came<ClaimedView[] | null>): void => {
+        if (timer) clearTimeout(timer);
+        if (waitMs !== null) ask.signal.removeEventListener("abort", stop);
+        for (const queue of queues) this.#leave({ projectId: ask.projectId, queue }, one);
+        if ("error" in came) reject(came.error);
+        else resolve(came.answer);
+      };
+      const lines: Line[] = [];
+      const freed = (): void => {
+        if (lines.length > 1) for (const line of lines) line.serve();
+      };
+      const one: Standing = { ask, waits: waitMs !== null, busy: false, end, freed };
+      // A statement under way decides for itself: what it takes must be handed out or given back.
+      const stop = (): void => {
+        if (one.busy) one.waits = false;
+        else end({ answer: null });
+      };
+      if (waitMs !== null) {
+        timer = setTimeout(stop, waitMs);
+        ask.signal.addEventListener("abort", stop, { once: true });
+        this.#timer ??= this.#closed ? null : setTimeout(() => this.#poll(), pollMs());
       }
-    }
-    line.serving = false;
+      for (const queue of queues) lines.push(this.#lineOf({ projectId: ask.projectId, queue }));
+      for (const line of lines) line.join(one);
+      if (ask.signal.aborted) stop();
+    });
+  }
+
+  #lineOf(queue: QueueName): Line {
+    const name = nameOf(queue);
+    const there = this.#lines.get(name) ?? { queue, line: new Line(this.#counters.of(queue)) };
+    this.#lines.set(name, there);
+    return there.line;
+  }
+
+  #leave(queue: QueueName, one: Standing): void {
+    const name = nameOf(queue);
+    const there = this.#lines.get(name);
+    there?.line.leave(one);
+    if (there?.line.isEmpty) this.#lines.delete(name);
   }
 
   async #poll(): Promise<void> {
-    await Promise.all([...this.#lines.values()].map((line) => this.#serve(line)));
-    this.#timer = this.#lines.size === 0 ? null : setTimeout(() => this.#poll(), pollMs());
+    const all = [...this.#lines.values()];
+    if (all.length <= LINES_UNSEEN) for (const { line } of all) line.wake();
+    else {
+      const due = await this.#counters.due(all.map(({ queue }) => queue));
+      for (const { queue, line } of all) due.has(queue) ? line.wake() : line.pass();
+    }
+    this.#timer = this.#lines.size === 0 || this.#closed ? null : setTimeout(() => this.#poll(), pollMs());
   }
 }

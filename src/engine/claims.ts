@@ -1,130 +1,250 @@
-import type { Db } from "../db/pool.ts";
+import { isUnavailable } from "../db/failure.ts";
+import { type Db, NoConnection } from "../db/pool.ts";
 import type { QueueRow } from "../domain/queue/queries.ts";
 import { Refusal } from "../domain/refusals.ts";
-import { type ClaimedRow, claimNamedTasks, claimTasks } from "../domain/task/queries/claim.ts";
+import * as sql from "../domain/task/queries/claim.ts";
 import { releaseTasks } from "../domain/task/queries/finish.ts";
 import { parseReceipt } from "../domain/task/receipt.ts";
 import { type ClaimedView, claimedView } from "../domain/task/views.ts";
-import type { ClaimDispatcher } from "./claim-dispatcher.ts";
+import type { ClaimDispatcher, Counters, QueueName } from "./claim-dispatcher.ts";
+import { ANY, type Ask, type Round } from "./claim-line.ts";
 import type { EngineContext } from "./context.ts";
 import type { Call, ClaimParams } from "./engine.ts";
-import { answered, repeatable } from "./repeatable.ts";
+import type { Start } from "./lower-bounds.ts";
+import { answered, repeatable, repeatableAll, type Told } from "./repeatable.ts";
+import { type Came, runSplitting } from "./split.ts";
 
 const METHOD = "task.claim";
-
-/** Raised to undo a recorded claim that found nothing, so that it may look again under the same requestId. */
-class NothingFound extends Error {}
+/** Queues or names looked at by one statement. */
+const LOOK_MAX = 500;
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-const lineOf = (projectId: number, queue: string) => `${projectId}/${queue}`;
-
 /** The claiming part of the engine. At most `waitersMax` claims wait at a time. */
 export function claiming(context: EngineContext, dispatcher: ClaimDispatcher, waitersMax: number) {
-  context.wakeups.listen((queueId) => {
+  context.wakeups.listen(({ queueId, stirred }) => {
+    if (stirred) context.bounds.stir(queueId);
     const queue = context.directory.known(queueId);
-    if (queue) dispatcher.wake(lineOf(queue.project_id, queue.name));
+    if (queue) dispatcher.wake({ projectId: queue.project_id, queue: queue.name });
   });
 
   return async function claim(params: ClaimParams, call: Call): Promise<ClaimedView[]> {
     const projectId = await context.directory.project(params.project ?? call.project);
-    const { requestId } = params;
+    const { requestId, worker } = params;
     if (requestId !== undefined) {
       const first = await answered<ClaimedView[]>(context.hot, { projectId, requestId, method: METHOD, params });
       if (first) return first;
     }
-    const look = () => lookAtQueues(context, projectId, params, call.signal);
-    const found = (await look()) ?? (await wait(dispatcher, waitersMax, projectId, params, call.signal, look));
+    if (worker !== undefined) context.workers.note(projectId, worker, {});
+    const ask = askOf(projectId, params, call.signal);
+    const found = await serve(dispatcher, waitersMax, ask, params.waitSeconds * 1000);
     if (found) return found;
     // An empty answer is an answer too: a repeat must not take what the first call did not.
     if (requestId === undefined || call.signal.aborted) return [];
-    return await repeatable<ClaimedView[]>(
-      context.hot,
-      { projectId, requestId, method: METHOD, params },
-      async () => [],
-    );
+    return await repeatable<ClaimedView[]>(context.hot, { ...ask.request, requestId }, async () => []);
   };
 }
 
-async function wait(
+async function serve(
   dispatcher: ClaimDispatcher,
   waitersMax: number,
-  projectId: number,
-  params: ClaimParams,
-  signal: AbortSignal,
-  look: () => Promise<ClaimedView[] | null>,
+  ask: Ask,
+  waitMs: number,
 ): Promise<ClaimedView[] | null> {
-  if (params.waitSeconds === 0 || signal.aborted) return null;
-  if (dispatcher.waiting >= waitersMax) throw new Refusal("overloaded", { retryAfterSeconds: 1 });
-  return await dispatcher.wait({
-    lines: params.queues.map((queue) => lineOf(projectId, queue)),
-    filter: params.names ? JSON.stringify(params.names) : null,
-    waitMs: params.waitSeconds * 1000,
+  if (ask.signal.aborted) return null;
+  if (waitMs === 0) return await dispatcher.look(ask);
+  if (dispatcher.waiting < waitersMax) return await dispatcher.wait(ask, waitMs);
+  // There is no room to wait, but what is there can be had.
+  const found = await dispatcher.look(ask);
+  if (!found) throw new Refusal("overloaded", { retryAfterSeconds: 1 });
+  return found;
+}
+
+function askOf(projectId: number, params: ClaimParams, signal: AbortSignal): Ask {
+  const { names, requestId } = params;
+  const filter = names ? JSON.stringify([...new Set(names)].sort()) : ANY;
+  return {
+    projectId,
+    queues: params.queues,
+    names: names ? [...new Set(names)] : null,
+    limit: params.limit,
+    leaseSeconds: params.leaseSeconds ?? null,
+    worker: params.worker ?? null,
+    request: { projectId, requestId, method: METHOD, params },
+    // Recorded claims need a transaction, which the others need not wait for.
+    kind: requestId === undefined ? filter : `recorded ${filter}`,
     signal,
-    look,
-  });
+  };
 }
 
-/** Looks at each queue in turn. Takes nothing for a caller that has gone, and gives back what it took in that moment. */
-async function lookAtQueues(
-  context: EngineContext,
-  projectId: number,
-  params: ClaimParams,
-  signal: AbortSignal,
-): Promise<ClaimedView[] | null> {
-  const { worker } = params;
-  if (worker !== undefined) context.workers.note(projectId, worker, {});
-  for (const name of params.queues) {
-    if (signal.aborted) return null;
-    const queue = await context.directory.find(projectId, name);
-    const tasks = queue ? await take(context, queue, params) : [];
-    if (!queue || tasks.length === 0) continue;
-    // The news that the caller has hung up may have come while the statement ran, and is told in a turn of its own.
-    await nextTurn();
-    // A recorded claim is kept even so: its caller will ask for it again.
-    if (signal.aborted && params.requestId === undefined) {
-      await giveBack(context, queue, tasks);
-      return null;
+/** How the dispatcher's claims meet the database. */
+export function claimCounters(context: EngineContext): Counters {
+  return {
+    of: (queue) => ({
+      take: (asks) => take(context, queue, asks),
+      dueNames: (names) => dueNames(context, queue, names),
+      waitedFor() {
+        const queueId = idOf(context, queue);
+        if (queueId !== null) context.wakeups.waiting(queueId);
+      },
+    }),
+    due: (queues) => dueQueues(context, queues),
+  };
+}
+
+/** Serves claims of one kind. Takes nothing for a caller that has gone, and gives back what it took in that moment. */
+async function take(context: EngineContext, { projectId, queue: name }: QueueName, asks: readonly Ask[]) {
+  const came = new Map<Ask, Came<ClaimedView[]>>();
+  let full = true;
+  let queue: QueueRow | null = null;
+  const live = asks.filter(({ signal }) => !signal.aborted);
+  const run = async (some: readonly Ask[]): Promise<readonly Told<ClaimedView[]>[]> => {
+    queue = await context.directory.find(projectId, name);
+    const there = queue;
+    if (!there) {
+      full = false;
+      return some.map(() => ({ answer: [] }));
     }
-    if (worker !== undefined) context.workers.note(projectId, worker, { queue: name, claimed: tasks.length });
-    return tasks;
-  }
-  return null;
+    let wanted = 0;
+    let found = 0;
+    const work = async (db: Db, due: readonly Ask[]) => {
+      const tasks = await takeFrom(context, db, there, due);
+      wanted = sumOf(due, ({ limit }) => limit);
+      found = sumOf(tasks, ({ length }) => length);
+      return tasks;
+    };
+    // Finding nothing leaves the requestId unused, so that the same call may look again.
+    const told = await repeatableAll(context.hot, some, work, (_ask, tasks) => tasks.length === 0);
+    // Of repeats alone nobody has looked at the queue; but they have left the line, unless there was nothing for them.
+    full &&= wanted > 0 ? found === wanted : told.some((one) => "refusal" in one || one.answer.length > 0);
+    return told;
+  };
+  await runSplitting(live, { run, mayBeOnes }, (ask, told) => {
+    if ("error" in told) came.set(ask, told);
+    else if ("refusal" in told.answer) came.set(ask, { error: told.answer.refusal });
+    else came.set(ask, { answer: told.answer.answer });
+  });
+  if (queue) await handOver(context, queue, came);
+  return { came, full: full && live.length > 0 } satisfies Round;
 }
 
-async function take(context: EngineContext, queue: QueueRow, params: ClaimParams): Promise<ClaimedView[]> {
-  const { requestId } = params;
-  if (requestId === undefined) return await context.hot.run((db) => takeFrom(db, queue, params));
-  try {
-    const key = { projectId: queue.project_id, requestId, method: METHOD, params };
-    return await repeatable(context.hot, key, async (db) => {
-      const tasks = await takeFrom(db, queue, params);
-      if (tasks.length === 0) throw new NothingFound();
-      return tasks;
-    });
-  } catch (error) {
-    if (error instanceof NothingFound) return [];
-    throw error;
+const sumOf = <T>(items: readonly T[], of: (item: T) => number) => items.reduce((sum, item) => sum + of(item), 0);
+
+const mayBeOnes = (error: unknown) => !isUnavailable(error) && !(error instanceof NoConnection);
+
+/** The last look at who is still there. A recorded claim is kept by who has gone: its caller will ask for it again. */
+async function handOver(context: EngineContext, queue: QueueRow, came: Map<Ask, Came<ClaimedView[]>>): Promise<void> {
+  // The news that a caller has hung up may have come while the statement ran, and is told in a turn of its own.
+  await nextTurn();
+  const left: ClaimedView[] = [];
+  for (const [ask, one] of came) {
+    if ("error" in one || one.answer.length === 0) continue;
+    if (ask.signal.aborted && ask.request.requestId === undefined) {
+      left.push(...one.answer);
+      came.set(ask, { answer: [] });
+    } else if (ask.worker !== null)
+      context.workers.note(queue.project_id, ask.worker, { queue: queue.name, claimed: one.answer.length });
   }
+  if (left.length > 0) await giveBack(context, queue, left);
 }
 
 async function giveBack(context: EngineContext, queue: QueueRow, tasks: readonly ClaimedView[]): Promise<void> {
   const items = tasks.map(({ receipt }) => ({ ...parseReceipt(receipt)!, delaySeconds: null }));
-  await context.hot.run((db) => db.any(releaseTasks(queue.id, items)));
-  context.wakeups.wake(queue.id);
+  try {
+    await context.hot.run((db) => db.any(releaseTasks(queue.id, items)));
+    context.wakeups.wake(queue.id);
+  } catch (error) {
+    context.log.warn("tasks of callers that had gone were not given back, their leases must run out", { error });
+  }
 }
 
-/** Claims in one statement and shows the tasks in their order: priority, then runAt, then id. */
-async function takeFrom(db: Db, queue: QueueRow, params: ClaimParams): Promise<ClaimedView[]> {
-  const args = {
-    queueId: queue.id,
-    limit: params.limit,
-    leaseSeconds: params.leaseSeconds ?? null,
-    worker: params.worker ?? null,
-  };
-  const rows = await db.any(params.names ? claimNamedTasks(args, params.names) : claimTasks(args));
-  return [...rows].sort(byOrder).map((row) => claimedView(row, queue.name));
+/** Claims in one statement for all, and shares out the tasks in their order: priority, then runAt, then id. */
+async function takeFrom(
+  context: EngineContext,
+  db: Db,
+  queue: QueueRow,
+  asks: readonly Ask[],
+): Promise<ClaimedView[][]> {
+  const [first] = asks;
+  if (!first) return [];
+  const start = context.bounds.start(queue.id, first.kind);
+  const rows = await claimOnce(context, db, queue, asks, start);
+  const missing = asks.map(({ limit }, at) => limit - rows[at]!.length);
+  const short = missing.some((count) => count > 0);
+  if (short && !start.sweeping && context.bounds.isCheapToSweep(queue.id, first.kind)) {
+    // The queue is about to be called empty: not without a look at what may lie before the bound.
+    const some = asks.flatMap((ask, at) => (missing[at]! > 0 ? [{ ...ask, limit: missing[at]!, at }] : []));
+    const more = await claimOnce(context, db, queue, some, context.bounds.start(queue.id, first.kind));
+    for (const [index, { at }] of some.entries()) rows[at] = [...more[index]!, ...rows[at]!].sort(byOrder);
+  }
+  return rows.map((some) => some.map((row) => claimedView(row, queue.name)));
 }
 
-const byOrder = (a: ClaimedRow, b: ClaimedRow) =>
+/** One claim statement: for each ask the tasks it got. */
+async function claimOnce(
+  { bounds }: EngineContext,
+  db: Db,
+  queue: QueueRow,
+  asks: readonly Ask[],
+  start: Start,
+): Promise<sql.ClaimedRow[][]> {
+  const { names, kind } = asks[0]!;
+  const args = { queueId: queue.id, shares: asks, from: start.from };
+  const began = performance.now();
+  const rows = [...(await db.any(names ? sql.claimNamedTasks(args, names) : sql.claimTasks(args)))];
+  rows.sort((a, b) => a.place - b.place);
+  const full = rows.length === sumOf(asks, ({ limit }) => limit);
+  bounds.passed(queue.id, kind, start, { tasks: rows, full, tookMs: performance.now() - began });
+  const shared: sql.ClaimedRow[][] = asks.map(() => []);
+  for (const row of rows) shared[row.share - 1]!.push(row);
+  return shared;
+}
+
+const byOrder = (a: sql.ClaimedRow, b: sql.ClaimedRow) =>
   a.priority - b.priority || a.run_at - b.run_at || (a.id < b.id ? -1 : 1);
+
+/** Where that cannot be told, all of them: who then claims is told why. */
+async function dueNames(
+  context: EngineContext,
+  { projectId, queue: name }: QueueName,
+  names: readonly string[],
+): Promise<ReadonlySet<string>> {
+  try {
+    const queue = await context.directory.find(projectId, name);
+    const due = new Set<string>();
+    for (let at = 0; queue && at < names.length; at += LOOK_MAX) {
+      const some = names.slice(at, at + LOOK_MAX);
+      for (const row of await context.hot.run((db) => db.any(sql.namesWithDueTasks(queue.id, some)))) due.add(row.name);
+    }
+    return due;
+  } catch {
+    return new Set(names);
+  }
+}
+
+async function dueQueues(context: EngineContext, queues: readonly QueueName[]): Promise<ReadonlySet<QueueName>> {
+  try {
+    const due = new Set<QueueName>();
+    for (let at = 0; at < queues.length; at += LOOK_MAX)
+      for (const queue of await dueAmong(context, queues.slice(at, at + LOOK_MAX))) due.add(queue);
+    return due;
+  } catch {
+    return new Set(queues);
+  }
+}
+
+async function dueAmong(context: EngineContext, queues: readonly QueueName[]): Promise<QueueName[]> {
+  const places = queues.map((queue) => ({ queue, ...context.bounds.peek(idOf(context, queue), ANY) }));
+  const began = performance.now();
+  const found = await context.hot.run((db) =>
+    db.any(sql.queuesWithDueTasks(places.map(({ queue, from }) => ({ ...queue, from })))),
+  );
+  const due = new Set(found.map(({ at }) => queues[at - 1]!));
+  const tookMs = (performance.now() - began) / places.length;
+  for (const { queue, ...start } of places)
+    if (!due.has(queue)) context.bounds.peekedInVain(idOf(context, queue), ANY, start, tookMs);
+  return [...due];
+}
+
+/** The queue's number, or null for one that this instance has not seen. */
+const idOf = ({ directory }: EngineContext, { projectId, queue }: QueueName) => directory.numberOf(projectId, queue);

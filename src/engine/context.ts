@@ -2,6 +2,7 @@ import type { Database, Db } from "../db/pool.ts";
 import type { Logger } from "../lib/log.ts";
 import type { NewId } from "../lib/uuid7.ts";
 import type { Directory } from "./directory.ts";
+import type { LowerBounds } from "./lower-bounds.ts";
 import type { TaskWaiters } from "./task-waiters.ts";
 import type { Wakeups } from "./wakeups.ts";
 import type { WorkerLedger } from "./worker-ledger.ts";
@@ -13,6 +14,8 @@ export interface EngineContext {
   /** Everything else, planned freely. */
   readonly cold: Database;
   readonly directory: Directory;
+  /** How far this instance's claims have come in each queue. */
+  readonly bounds: LowerBounds;
   readonly wakeups: Wakeups;
   readonly waiters: TaskWaiters;
   readonly workers: WorkerLedger;
@@ -30,4 +33,6 @@ export interface BatchLimits {
   readonly slots: number;
   /** Calls gathered before further ones are refused as overloaded. */
   readonly gatherMax: number;
+  /** The sum of what they weigh, likewise: tasks or receipts, and their payloads at so many bytes a task. */
+  readonly gatherWeightMax: number;
 }

@@ -6,12 +6,13 @@ import type { Logger } from "../lib/log.ts";
 import { idGenerator } from "../lib/uuid7.ts";
 import { admin } from "./admin.ts";
 import { ClaimDispatcher } from "./claim-dispatcher.ts";
-import { claiming } from "./claims.ts";
+import { claimCounters, claiming } from "./claims.ts";
 import type { EngineContext } from "./context.ts";
 import { Directory } from "./directory.ts";
 import type { Engine } from "./engine.ts";
 import { enqueueing } from "./enqueue.ts";
 import { finishing } from "./finish.ts";
+import { LowerBounds } from "./lower-bounds.ts";
 import { queues } from "./queues.ts";
 import { TaskWaiters } from "./task-waiters.ts";
 import { singleTasks } from "./tasks.ts";
@@ -21,6 +22,8 @@ import { workers } from "./workers.ts";
 
 /** Batches of each kind under way at a time: while some are with the database the next grow. */
 const SLOTS = 2;
+/** About as many tasks may be gathered in each pipeline: with full bodies, some 200 MiB. */
+const GATHER_WEIGHT_MAX = 50_000;
 
 export interface EngineOptions {
   readonly hot: Database;
@@ -52,13 +55,14 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     cold,
     log,
     directory: new Directory(hot, options.createQueues),
+    bounds: new LowerBounds(),
     wakeups: new Wakeups(),
     waiters: new TaskWaiters(hot, log),
     workers: new WorkerLedger(cold, log),
     newId: idGenerator(now),
   };
-  const dispatcher = new ClaimDispatcher();
-  const limits = { slots: SLOTS, gatherMax: options.gatherMax };
+  const dispatcher = new ClaimDispatcher(claimCounters(context));
+  const limits = { slots: SLOTS, gatherMax: options.gatherMax, gatherWeightMax: GATHER_WEIGHT_MAX };
   const operations: Engine = {
     enqueue: enqueueing(context, limits),
     claim: claiming(context, dispatcher, options.waitersMax),

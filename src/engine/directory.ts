@@ -80,6 +80,11 @@ export class Directory {
     return this.#byId.get(queueId)?.row ?? null;
   }
 
+  /** A queue's number as it is remembered, however old; null for a queue that is not. */
+  numberOf(projectId: number, name: string): number | null {
+    return this.#byName.get(`${projectId}/${name}`)?.row.id ?? null;
+  }
+
   /** Forgets what is known of a queue that this instance changed. */
   forget(projectId: number, name: string): void {
     const key = `${projectId}/${name}`;

@@ -37,14 +37,16 @@ interface Part {
   readonly request: RequestKey;
 }
 
-/** Most tasks of a batch. */
+/** Most tasks of a batch, about. */
 const BATCH_MAX = 1_000;
+/** So much payload, in UTF-16 units, weighs as much as a task of its own: a batch of large ones holds few. */
+const PAYLOAD_OF_A_TASK = 4_096;
 
 /** The enqueueing part of the engine: calls on the same queue share a statement, each answered after it has committed. */
 export function enqueueing(context: EngineContext, limits: BatchLimits) {
   const pipe = new GroupCommit<Part, Told<Added[]>>({
     ...limits,
-    weight: ({ placed }) => placed.length,
+    weight: ({ placed }) => placed.reduce((sum, { payload }) => sum + 1 + payload.length / PAYLOAD_OF_A_TASK, 0),
     weightMax: BATCH_MAX,
     mayBeOnes: (error) => !isUnavailable(error) && !(error instanceof NoConnection) && !(error instanceof QueueGone),
     run: (queueId, parts) =>
@@ -54,7 +56,9 @@ export function enqueueing(context: EngineContext, limits: BatchLimits) {
         );
         if (rows.length === 0) return due.map(() => []);
         const added = await addTasks(db, queueId, rows);
-        after(() => context.wakeups.wake(queueId));
+        // A task made for an earlier time lies before those that were claimed last.
+        const stirred = rows.some(({ runAt }) => runAt !== null);
+        after(() => context.wakeups.wake(queueId, { stirred }));
         return shareOut(
           added,
           due.map(({ placed }) => placed.length),
@@ -116,7 +120,7 @@ async function addPlaced(
   // Several queues or dependencies need a transaction of their own to be all or nothing.
   if (placed.some((one) => one.queue.id !== queue.id || one.task.dependsOn?.length))
     return await repeatable(context.hot, request, (db, after) => add(context, db, placed, after));
-  const told = await pipe.submit(queue.id, { placed, request });
+  const told = await pipe.submit({ projectId: queue.project_id, queueId: queue.id }, { placed, request });
   if ("refusal" in told) throw told.refusal;
   return told.answer;
 }

@@ -86,12 +86,15 @@ async function moveAll<I extends object, T>(
     return plain.map((one) => fromPlain<T>(one));
   }
   return await tell(async (queue, some) => {
-    const told = await pipe.submit(queue.id, {
-      queue,
-      items: some,
-      request,
-      single: !call.method.endsWith("Many") && call.method !== "task.extend",
-    });
+    const told = await pipe.submit(
+      { projectId: queue.project_id, queueId: queue.id },
+      {
+        queue,
+        items: some,
+        request,
+        single: !call.method.endsWith("Many") && call.method !== "task.extend",
+      },
+    );
     if ("refusal" in told) throw told.refusal;
     return told.answer.map((one) => fromPlain<T>(one));
   });
@@ -144,7 +147,7 @@ function tellOthers<I, T>({ context, queue, move }: InQueue<I, T>, done: Readonl
     if (worker !== null && move.counts) context.workers.note(queue.project_id, worker, { [move.counts]: 1 });
     if (move.ends(answer)) context.waiters.ended(id);
   }
-  if (move.frees && done.size > 0) context.wakeups.wake(queue.id);
+  if (move.frees && done.size > 0) context.wakeups.wake(queue.id, { stirred: false });
 }
 
 /**

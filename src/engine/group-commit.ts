@@ -1,35 +1,82 @@
 import { Refusal } from "../domain/refusals.ts";
+import { runSplitting } from "./split.ts";
 
 export interface GroupCommitOptions<I, R> {
   /** Batches under way at a time. */
   readonly slots: number;
-  /** How much a call adds to a batch; a batch holds calls up to `weightMax`, or one that weighs more. */
+  /** How much a call adds to a batch, and about how much a batch holds. */
   readonly weight: (item: I) => number;
   readonly weightMax: number;
-  /** Calls that may be gathered; more are refused as overloaded. */
+  /** Calls, and the sum of their weights, that may be gathered; more are refused as overloaded. */
   readonly gatherMax: number;
-  /** Does one batch of one lane and answers its calls in order, after it has committed. */
-  readonly run: (lane: number, items: readonly I[]) => Promise<readonly R[]>;
+  readonly gatherWeightMax: number;
+  /** Does one batch of one queue and answers its calls in order, after it has committed. */
+  readonly run: (queueId: number, items: readonly I[]) => Promise<readonly R[]>;
   /** Whether an error may be the fault of one call of the batch: the batch is then split until that call alone gets it. */
   readonly mayBeOnes: (error: unknown) => boolean;
 }
 
 interface Gathered<I, R> {
   readonly item: I;
+  readonly weight: number;
   resolve(answer: R): void;
   reject(error: unknown): void;
 }
 
+/** Calls that weigh more than this share of a batch are heavy, and leave this much room for the light ones. */
+const LIGHT_SHARE = 0.1;
+const ROOM_FOR_LIGHT = 0.5;
+
+/** The calls gathered for one queue, in their order; the light ones apart, so that they need not wait for the heavy. */
+class Lane<I, R> {
+  readonly #light: Gathered<I, R>[] = [];
+  readonly #heavy: Gathered<I, R>[] = [];
+
+  get isEmpty(): boolean {
+    return this.#light.length + this.#heavy.length === 0;
+  }
+
+  add(call: Gathered<I, R>, weightMax: number): void {
+    (call.weight > weightMax * LIGHT_SHARE ? this.#heavy : this.#light).push(call);
+  }
+
+  /**
+   * Takes the calls of one batch off the fronts. Where heavy ones wait, one of them goes with each batch at least, beside
+   * the light ones in half of it: neither kind can hold up the other.
+   */
+  cut(weightMax: number): Gathered<I, R>[] {
+    const room = this.#heavy.length > 0 ? weightMax * ROOM_FOR_LIGHT : weightMax;
+    const light = take(this.#light, room);
+    const sum = light.reduce((total, { weight }) => total + weight, 0);
+    return [...light, ...take(this.#heavy, weightMax - sum)];
+  }
+}
+
+/** Off the front as many as fit, and one even if it does not. */
+function take<I, R>(calls: Gathered<I, R>[], room: number): Gathered<I, R>[] {
+  let sum = 0;
+  let count = 0;
+  while (count < calls.length && (count === 0 || sum + calls[count]!.weight <= room)) sum += calls[count++]!.weight;
+  return calls.splice(0, count);
+}
+
+/** Where a call belongs: the queue whose batch it joins, and the project whose turn that is. */
+export interface LaneKey {
+  readonly projectId: number;
+  readonly queueId: number;
+}
+
 /**
- * Lets calls of many callers share transactions. A call joins the batch that is being gathered for its lane (its queue); a
- * batch goes as soon as a slot is free, so a lone call never waits, and under load batches grow by themselves. Lanes take
- * turns: one that is flooded holds another's call for a few batches at the most.
+ * Lets calls of many callers share transactions. A call joins the batch that is being gathered for its queue; a batch goes
+ * as soon as a slot is free, so a lone call never waits, and under load batches grow by themselves. Projects take turns, and
+ * within a project its queues: a flood, in however many queues, holds the call of another project for a batch or two.
  */
 export class GroupCommit<I, R> {
   readonly #options: GroupCommitOptions<I, R>;
-  /** In the order of their turns: a lane that has had its turn goes to the end. */
-  readonly #lanes = new Map<number, Gathered<I, R>[]>();
+  /** Both in the order of their turns: who has had a turn goes to the end. */
+  readonly #projects = new Map<number, Map<number, Lane<I, R>>>();
   #gathered = 0;
+  #gatheredWeight = 0;
   #running = 0;
 
   constructor(options: GroupCommitOptions<I, R>) {
@@ -42,59 +89,64 @@ export class GroupCommit<I, R> {
   }
 
   /** Answers once the call's batch has committed. Rejects with what became of this call alone. */
-  submit(lane: number, item: I): Promise<R> {
-    if (this.#gathered >= this.#options.gatherMax) throw new Refusal("overloaded", { retryAfterSeconds: 1 });
+  submit({ projectId, queueId }: LaneKey, item: I): Promise<R> {
+    const { gatherMax, gatherWeightMax, weightMax } = this.#options;
+    const weight = this.#options.weight(item);
+    const isFull = this.#gathered >= gatherMax || this.#gatheredWeight + weight > gatherWeightMax;
+    if (isFull && this.#gathered > 0) throw new Refusal("overloaded", { retryAfterSeconds: 1 });
     return new Promise((resolve, reject) => {
-      const gathered = this.#lanes.get(lane);
-      if (gathered) gathered.push({ item, resolve, reject });
-      else this.#lanes.set(lane, [{ item, resolve, reject }]);
+      const lanes = this.#projects.get(projectId) ?? new Map<number, Lane<I, R>>();
+      this.#projects.set(projectId, lanes);
+      const lane = lanes.get(queueId) ?? new Lane<I, R>();
+      lanes.set(queueId, lane);
+      lane.add({ item, weight, resolve, reject }, weightMax);
       this.#gathered++;
+      this.#gatheredWeight += weight;
       this.#pump();
     });
   }
 
   #pump(): void {
     while (this.#running < this.#options.slots) {
-      const next = this.#lanes.entries().next().value;
+      const next = this.#nextTurn();
       if (!next) return;
-      const [lane, gathered] = next;
-      this.#lanes.delete(lane);
-      const batch = this.#cut(gathered);
-      if (gathered.length > 0) this.#lanes.set(lane, gathered);
+      const { queueId, batch } = next;
       this.#gathered -= batch.length;
+      for (const { weight } of batch) this.#gatheredWeight -= weight;
       this.#running++;
-      void this.#flush(lane, batch).finally(() => {
+      void this.#flush(queueId, batch).finally(() => {
         this.#running--;
         this.#pump();
       });
     }
   }
 
-  /** Takes the calls of one batch off the front. */
-  #cut(gathered: Gathered<I, R>[]): Gathered<I, R>[] {
-    const { weight, weightMax } = this.#options;
-    let sum = 0;
-    let count = 0;
-    while (count < gathered.length && (count === 0 || sum + weight(gathered[count]!.item) <= weightMax))
-      sum += weight(gathered[count++]!.item);
-    return gathered.splice(0, count);
+  #nextTurn(): { queueId: number; batch: Gathered<I, R>[] } | null {
+    const project = this.#projects.entries().next().value;
+    if (!project) return null;
+    const [projectId, lanes] = project;
+    const [queueId, lane] = lanes.entries().next().value!;
+    const batch = lane.cut(this.#options.weightMax);
+    lanes.delete(queueId);
+    if (!lane.isEmpty) lanes.set(queueId, lane);
+    this.#projects.delete(projectId);
+    if (lanes.size > 0) this.#projects.set(projectId, lanes);
+    return { queueId, batch };
   }
 
-  async #flush(lane: number, batch: readonly Gathered<I, R>[]): Promise<void> {
-    try {
-      const answers = await this.#options.run(
-        lane,
-        batch.map(({ item }) => item),
-      );
-      for (const [at, { resolve }] of batch.entries()) resolve(answers[at]!);
-    } catch (error) {
-      if (batch.length === 1 || !this.#options.mayBeOnes(error)) {
-        for (const { reject } of batch) reject(error);
-        return;
-      }
-      const half = batch.length >> 1;
-      await this.#flush(lane, batch.slice(0, half));
-      await this.#flush(lane, batch.slice(half));
-    }
+  #flush(queueId: number, batch: readonly Gathered<I, R>[]): Promise<void> {
+    const { run, mayBeOnes } = this.#options;
+    return runSplitting(
+      batch,
+      {
+        run: (calls) =>
+          run(
+            queueId,
+            calls.map(({ item }) => item),
+          ),
+        mayBeOnes,
+      },
+      (call, came) => ("error" in came ? call.reject(came.error) : call.resolve(came.answer)),
+    );
   }
 }

@@ -29,7 +29,7 @@ export interface Move<I, T> {
   readonly counts?: "completed" | "failed";
   /** Whether the receipt is as good after as before. */
   readonly keepsLease?: boolean;
-  /** Whether it makes tasks ready, so that waiting claims should look. */
+  /** Whether it makes tasks ready, for now or later, so that waiting claims should look. */
   readonly frees?: boolean;
   /** Whether an answer means that the task has ended. */
   readonly ends: (answer: T) => boolean;

@@ -14,7 +14,7 @@ export interface CallOfRequest extends Call {
 export function callOf(request: Request, stopping: AbortSignal, project: string): CallOfRequest {
   let controller: AbortController | undefined;
   let sources: AbortSignal[] = [];
-  const abort = (): void => controller?.abort(new Error("The caller has hung up, or the service is stopping."));
+  const abort = (): void => controller?.abort(noLongerWaited());
 
   return {
     project,
@@ -32,3 +32,31 @@ export function callOf(request: Request, stopping: AbortSignal, project: string)
     },
   };
 }
+
+/** The call that all requests of one WebSocket connection share: their caller is one, and hangs up on all of them. */
+export interface CallOfSocket extends Call {
+  /** To be called when the caller has hung up or the service stops. */
+  abort(): void;
+}
+
+/** As for an HTTP request, the signal is made when it is first asked for; it is one for the whole connection. */
+export function callOfSocket(project: string): CallOfSocket {
+  let controller: AbortController | undefined;
+  let aborted = false;
+  return {
+    project,
+    get signal() {
+      if (controller === undefined) {
+        controller = new AbortController();
+        if (aborted) controller.abort(noLongerWaited());
+      }
+      return controller.signal;
+    },
+    abort() {
+      aborted = true;
+      controller?.abort(noLongerWaited());
+    },
+  };
+}
+
+const noLongerWaited = () => new Error("The caller has hung up, or the service is stopping.");

@@ -1,7 +1,7 @@
 import { type JSONRPCErrorResponse, JSONRPCServer, type JSONRPCSuccessResponse } from "json-rpc-2.0";
 import { InvalidParams, type ParamIssue, Refusal } from "../domain/refusals.ts";
 import type { Engine } from "../engine/engine.ts";
-import { type Entry, readEnvelope } from "./envelope.ts";
+import { type Entry, type Envelope, readEnvelope } from "./envelope.ts";
 import {
   type ErrorLog,
   type ErrorType,
@@ -19,8 +19,11 @@ export type Outcome = "ok" | ErrorType;
 /** Told when a call begins; what it returns is told when, and how, the call ends. `method` is null if there is no such one. */
 export type Observe = (method: string | null) => (outcome: Outcome) => void;
 
-/** Answers one body. Null: there was nothing to answer, for it held notifications only. Never rejects. */
-export type Dispatch = (body: Uint8Array | string, call: Call) => Promise<string | null>;
+/**
+ * Answers one body, read or not yet. Null: there was nothing to answer, for it held notifications only. Never rejects.
+ * With a refusal, no call of the body is begun: it is what all of them are answered with.
+ */
+export type Dispatch = (body: Uint8Array | string | Envelope, call: Call, refusal?: Refusal) => Promise<string | null>;
 
 export interface DispatchOptions {
   methods: readonly Method[];
@@ -35,6 +38,7 @@ export interface DispatchOptions {
 interface Context {
   call: Call;
   issues: readonly ParamIssue[];
+  refusal: Refusal | undefined;
 }
 
 /** Thrown through json-rpc-2.0 so that its mapper finds the wire's error ready made. */
@@ -60,13 +64,13 @@ export function createDispatcher(options: DispatchOptions): Dispatch {
   const server = createServer(options);
   const { log, observe } = options;
 
-  const answer = async (entry: Entry, call: Call): Promise<string | null> => {
+  const answer = async (entry: Entry, call: Call, refusal: Refusal | undefined): Promise<string | null> => {
     if (entry.kind === "refused") {
       observe(null)("invalid_request");
       return print(errorResponse(entry.id, entry.error));
     }
     const { request, issues } = entry;
-    const response = await server.receive(request, { call, issues });
+    const response = await server.receive(request, { call, issues, refusal });
     if (response === null) return null;
     try {
       return print(response);
@@ -75,14 +79,14 @@ export function createDispatcher(options: DispatchOptions): Dispatch {
     }
   };
 
-  return async (body, call) => {
-    const envelope = readEnvelope(body);
-    if (envelope.kind === "single") return answer(envelope.entry, call);
+  return async (body, call, refusal) => {
+    const envelope = typeof body === "string" || body instanceof Uint8Array ? readEnvelope(body) : body;
+    if (envelope.kind === "single") return answer(envelope.entry, call, refusal);
     if (envelope.kind === "refused") {
       observe(null)(envelope.error.data.type);
       return print(errorResponse(null, envelope.error));
     }
-    const answers = await Promise.all(envelope.entries.map((entry) => answer(entry, call)));
+    const answers = await Promise.all(envelope.entries.map((entry) => answer(entry, call, refusal)));
     const texts = answers.filter((text) => text !== null);
     return texts.length === 0 ? null : `[${texts.join(",")}]`;
   };
@@ -112,9 +116,10 @@ function createServer(options: DispatchOptions): JSONRPCServer<Context> {
 /** A method as json-rpc-2.0 calls it. It throws nothing but Answered. */
 function observed(method: Method, options: DispatchOptions): (params: unknown, context: Context) => Promise<unknown> {
   const { engine, log, observe, checkResults = false } = options;
-  return async (params, { call, issues }) => {
+  return async (params, { call, issues, refusal }) => {
     const done = observe(method.name);
     try {
+      if (refusal !== undefined) throw refusal;
       if (issues.length > 0) throw new InvalidParams(issues);
       const read = readParams(method.params, params);
       const running = method.run(engine, read, call);

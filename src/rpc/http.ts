@@ -1,10 +1,13 @@
+import type { OpenSocket } from "../lib/socket.ts";
 import { readBody } from "./body.ts";
 import { callOf } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { ErrorLog } from "./errors.ts";
+import { isUpgrade, whyNoHandshake } from "./handshake.ts";
 import { createOriginCheck, type OriginCheck } from "./origin.ts";
+import type { RpcSockets } from "./websocket.ts";
 
-/** Bytes of a request's body. */
+/** Bytes of a request's body, and of a WebSocket's message. */
 export const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
 /** What the server knows of a connection. */
@@ -12,6 +15,8 @@ export interface Connection {
   remoteAddress: string | null;
   /** The port the request came in at. */
   localPort: number;
+  /** Makes the request's connection a WebSocket; null if the runtime finds that it asks for none. */
+  upgrade(open: OpenSocket): Response | null;
 }
 
 /** Answers one HTTP request. Never rejects. */
@@ -20,6 +25,8 @@ export type Handle = (request: Request, connection: Connection) => Promise<Respo
 export interface HttpOptions {
   dispatch: Dispatch;
   log: ErrorLog;
+  /** Whoever talks over the connections that became WebSockets. */
+  sockets: Pick<RpcSockets, "open" | "hasRoom">;
   /** Aborted when the service begins to stop: long polls then answer at once. */
   stopping: AbortSignal;
   /** The project of calls that name none. */
@@ -34,7 +41,7 @@ export interface HttpOptions {
   openrpc: object;
 }
 
-/** The service over HTTP: POST /rpc, GET /healthz, /readyz, /metrics and /openrpc.json. */
+/** The service over HTTP: POST /rpc, WebSocket /rpc, GET /healthz, /readyz, /metrics and /openrpc.json. */
 export function createHttpHandler(options: HttpOptions): Handle {
   const { log } = options;
   const pages = createPages(options);
@@ -43,7 +50,9 @@ export function createHttpHandler(options: HttpOptions): Handle {
   const answer = async (request: Request, connection: Connection): Promise<Response> => {
     if (!originCheckFor(connection.localPort)(request.headers)) return refusal(403, "Host or Origin is not ours.");
     const path = pathOf(request);
-    if (path === "/rpc") return answerRpc(request, options);
+    if (path === "/rpc") {
+      return isUpgrade(request) ? answerUpgrade(request, connection, options) : answerRpc(request, options);
+    }
     const page = pages.get(path);
     if (page === undefined) return refusal(404, "Nothing is here. Calls go to POST /rpc.");
     if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");
@@ -81,6 +90,18 @@ async function answerRpc(request: Request, options: HttpOptions): Promise<Respon
   }
 }
 
+function answerUpgrade(request: Request, connection: Connection, { sockets }: HttpOptions): Response {
+  const reason = whyNoHandshake(request.headers);
+  if (reason !== null) {
+    const response = refusal(reason.status, reason.message);
+    // As RFC 6455 asks when a version is not known; harmless else.
+    response.headers.set("sec-websocket-version", "13");
+    return response;
+  }
+  if (!sockets.hasRoom) return tryLater("No further WebSocket is taken now. Calls may go to POST /rpc.");
+  return connection.upgrade(sockets.open) ?? refusal(400, "The handshake is none.");
+}
+
 type Page = () => Promise<Response>;
 
 function createPages(options: HttpOptions): ReadonlyMap<string, Page> {
@@ -105,9 +126,7 @@ async function answerReady({ ready, log }: HttpOptions): Promise<Response> {
   } catch (error) {
     log.error("Readiness could not be told.", { error });
   }
-  const response = refusal(503, "The database cannot be reached, or is not migrated.");
-  response.headers.set("retry-after", "1");
-  return response;
+  return tryLater("The database cannot be reached, or is not migrated.");
 }
 
 /** The port is known only when the server listens, so each port's check is made when its first request comes. */
@@ -138,6 +157,12 @@ function json(status: number, text: string): Response {
 /** An answer below JSON-RPC: `{"error": {"status": 415, "message": "…"}}`. */
 function refusal(status: number, message: string): Response {
   return json(status, JSON.stringify({ error: { status, message } }));
+}
+
+function tryLater(message: string): Response {
+  const response = refusal(503, message);
+  response.headers.set("retry-after", "1");
+  return response;
 }
 
 function notAllowed(allow: string): Response {

@@ -1,3 +1,5 @@
+import type { ServerWebSocket } from "bun";
+import type { OpenSocket, Socket, SocketEvents } from "../lib/socket.ts";
 import type { RunningServer, ServeOptions } from "./index.ts";
 
 /** Longer than the longest poll (60 s) and the commit behind it: a connection is silent for that long. */
@@ -9,7 +11,7 @@ const IDLE_SECONDS = 90;
  */
 const BODY_BYTES_MAX = 8 * 1024 * 1024;
 
-export async function serveHttp({ host, port, handle, log }: ServeOptions): Promise<RunningServer> {
+export async function serveHttp({ host, port, handle, log, sockets }: ServeOptions): Promise<RunningServer> {
   const server = Bun.serve({
     hostname: host,
     port,
@@ -17,10 +19,28 @@ export async function serveHttp({ host, port, handle, log }: ServeOptions): Prom
     idleTimeout: IDLE_SECONDS,
     maxRequestBodySize: BODY_BYTES_MAX,
     fetch: (request, self) =>
-      handle(request, { remoteAddress: self.requestIP(request)?.address ?? null, localPort: self.port ?? 0 }),
+      handle(request, {
+        remoteAddress: self.requestIP(request)?.address ?? null,
+        localPort: self.port ?? 0,
+        upgrade: (open) => (self.upgrade(request, { data: new BunSocket(open) }) ? UPGRADED : null),
+      }),
     error: (error) => {
       log.error("The HTTP server failed.", { error });
       return Response.json({ error: { status: 500, message: "Internal error." } }, { status: 500 });
+    },
+    websocket: {
+      data: {} as BunSocket,
+      maxPayloadLength: sockets.messageBytesMax,
+      idleTimeout: sockets.silentSecondsMax,
+      sendPings: true,
+      perMessageDeflate: false,
+      // Whoever talks over the socket looks at `buffered`; dropping messages silently would lose answers.
+      backpressureLimit: 0,
+      open: (ws) => ws.data.opened(ws),
+      message: (ws, message) => ws.data.message(message),
+      drain: (ws) => ws.data.drained(),
+      close: (ws) => ws.data.closed(),
+      error: (error) => log.error("A WebSocket's handler failed.", { error }),
     },
   });
   return {
@@ -28,4 +48,63 @@ export async function serveHttp({ host, port, handle, log }: ServeOptions): Prom
     drain: () => server.stop(false),
     kill: () => server.stop(true),
   };
+}
+
+/** Bun has answered the handshake itself and looks over what the handler gives. */
+const UPGRADED = new Response(null);
+
+class BunSocket implements Socket {
+  readonly #open: OpenSocket;
+  #ws: ServerWebSocket<BunSocket> | null = null;
+  #events: SocketEvents | null = null;
+  #ending: { code: number; reason: string } | null = null;
+
+  constructor(open: OpenSocket) {
+    this.#open = open;
+  }
+
+  get buffered(): number {
+    return this.#ws?.getBufferedAmount() ?? 0;
+  }
+
+  send(texts: readonly string[]): void {
+    // Outside of Bun's own handlers each send is a write of its own, unless corked.
+    if (texts.length === 1) this.#ws?.sendText(texts[0]!);
+    else
+      this.#ws?.cork((ws) => {
+        for (const text of texts) ws.sendText(text);
+      });
+  }
+
+  end(code: number, reason: string): void {
+    // Bun drops after some seconds what is not out when a socket is closed, and at once when the process ends.
+    if (this.buffered === 0) this.cut(code, reason);
+    else this.#ending ??= { code, reason };
+  }
+
+  cut(code: number, reason: string): void {
+    this.#ws?.close(code, reason);
+  }
+
+  opened(ws: ServerWebSocket<BunSocket>): void {
+    this.#ws = ws;
+    this.#events = this.#open(this);
+    // Closed while it opened: nobody could be told.
+    if (this.#ws === null) this.closed();
+  }
+
+  message(message: string | Uint8Array): void {
+    if (typeof message === "string") this.#events?.text(message);
+    else this.#events?.binary();
+  }
+
+  drained(): void {
+    if (this.#ending && this.buffered === 0) this.cut(this.#ending.code, this.#ending.reason);
+  }
+
+  closed(): void {
+    this.#ws = null;
+    this.#events?.closed();
+    this.#events = null;
+  }
 }

@@ -1,4 +1,5 @@
-import type { RunningServer, ServeOptions } from "./index.ts";
+import type { OpenSocket, Socket, SocketEvents } from "../lib/socket.ts";
+import type { RunningServer, ServeOptions, SocketLimits } from "./index.ts";
 
 /** The little of Deno that is used. Its own types cannot stand beside Bun's. */
 interface DenoServer {
@@ -15,9 +16,20 @@ interface DenoServeOptions {
 
 type DenoHandler = (request: Request, info: { remoteAddr: { hostname?: string } }) => Promise<Response>;
 
-declare const Deno: { serve(options: DenoServeOptions, handler: DenoHandler): DenoServer };
+interface DenoUpgradeOptions {
+  /** Seconds of silence: after half of them the other side is pinged, after all of them the connection is closed. */
+  idleTimeout: number;
+  protocol?: string;
+}
 
-export async function serveHttp({ host, port, handle, log }: ServeOptions): Promise<RunningServer> {
+declare const Deno: {
+  serve(options: DenoServeOptions, handler: DenoHandler): DenoServer;
+  upgradeWebSocket(request: Request, options: DenoUpgradeOptions): { socket: WebSocket; response: Response };
+};
+
+export async function serveHttp({ host, port, handle, log, sockets }: ServeOptions): Promise<RunningServer> {
+  const opened = new OpenSockets(sockets);
+  let draining = false;
   const server = Deno.serve(
     {
       hostname: host,
@@ -29,14 +41,109 @@ export async function serveHttp({ host, port, handle, log }: ServeOptions): Prom
         return Response.json({ error: { status: 500, message: "Internal error." } }, { status: 500 });
       },
     },
-    (request, { remoteAddr }) =>
-      handle(request, { remoteAddress: remoteAddr.hostname ?? null, localPort: server.addr.port }),
+    async (request, { remoteAddr }) => {
+      if (draining) return stopping();
+      return handle(request, {
+        remoteAddress: remoteAddr.hostname ?? null,
+        localPort: server.addr.port,
+        upgrade: (open) => opened.upgrade(request, open),
+      });
+    },
   );
   return {
     port: server.addr.port,
-    drain: () => server.shutdown(),
-    // Deno cuts no connection once a shutdown has begun (aborting the server's signal then is an uncaught BadResource):
-    // what still runs ends with the process.
-    kill: async () => {},
+    async drain() {
+      draining = true;
+      // A shutdown cuts WebSockets off at once, so theirs is the first turn; it alone stops Deno from accepting, too.
+      await opened.allClosed();
+      await server.shutdown();
+    },
+    // Deno cuts no HTTP connection once a shutdown has begun (aborting the server's signal then is an uncaught
+    // BadResource): what still runs ends with the process.
+    kill: async () => void server.shutdown(),
   };
+}
+
+function stopping(): Response {
+  const body = { error: { status: 503, message: "The service is stopping." } };
+  return Response.json(body, { status: 503, headers: { connection: "close", "retry-after": "1" } });
+}
+
+class OpenSockets {
+  readonly #limits: SocketLimits;
+  readonly #open = new Set<WebSocket>();
+  #allClosed: () => void = () => {};
+
+  constructor(limits: SocketLimits) {
+    this.#limits = limits;
+  }
+
+  async allClosed(): Promise<void> {
+    if (this.#open.size > 0)
+      await new Promise<void>((resolve) => {
+        this.#allClosed = resolve;
+      });
+  }
+
+  upgrade(request: Request, open: OpenSocket): Response {
+    // Bun takes the first sub-protocol that is offered; browsers want one to be taken.
+    const protocol = request.headers.get("sec-websocket-protocol")?.split(",")[0]?.trim();
+    const { socket: ws, response } = Deno.upgradeWebSocket(request, {
+      idleTimeout: this.#limits.silentSecondsMax,
+      ...(protocol !== undefined && { protocol }),
+    });
+    // Whatever is not text is refused unread: no Blob need be made of it.
+    ws.binaryType = "arraybuffer";
+    let events: SocketEvents | null = null;
+    ws.onopen = () => {
+      this.#open.add(ws);
+      events = open(new DenoSocket(ws));
+    };
+    ws.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
+      if (typeof data !== "string") events?.binary();
+      else if (isLarger(data, this.#limits.messageBytesMax)) ws.close(1009, "The message is too large.");
+      else events?.text(data);
+    };
+    // After a ping that was not answered, Deno says so twice. Errors are followed by it.
+    ws.onclose = () => {
+      events?.closed();
+      events = null;
+      if (this.#open.delete(ws) && this.#open.size === 0) this.#allClosed();
+    };
+    return response;
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** Whether a text is longer than so many bytes of UTF-8. Deno itself takes frames of 64 MiB, and any number of fragments. */
+function isLarger(text: string, bytesMax: number): boolean {
+  // A unit of UTF-16 becomes one to three bytes, so most texts need not be counted.
+  if (text.length > bytesMax) return true;
+  return text.length * 3 > bytesMax && encoder.encode(text).length > bytesMax;
+}
+
+class DenoSocket implements Socket {
+  readonly #ws: WebSocket;
+
+  constructor(ws: WebSocket) {
+    this.#ws = ws;
+  }
+
+  get buffered(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  send(texts: readonly string[]): void {
+    for (const text of texts) this.#ws.send(text);
+  }
+
+  end(code: number, reason: string): void {
+    // The closing frame queues behind what was sent, and the connection stays until the other side has answered it.
+    this.#ws.close(code, reason);
+  }
+
+  cut(code: number, reason: string): void {
+    this.#ws.close(code, reason);
+  }
 }

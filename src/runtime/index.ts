@@ -1,9 +1,15 @@
 import process from "node:process";
+import type { OpenSocket } from "../lib/socket.ts";
 
-/** What a server's handler is told of a connection. */
+/** What a server's handler is told of a connection, and may do with it. */
 export interface Connection {
   remoteAddress: string | null;
   localPort: number;
+  /**
+   * Makes the request's connection a WebSocket, handed to `open`: the answer given is then the handler's. Null if the
+   * request asks for none. The handler has checked the handshake's headers.
+   */
+  upgrade(open: OpenSocket): Response | null;
 }
 
 export interface ServeOptions {
@@ -12,13 +18,24 @@ export interface ServeOptions {
   port: number;
   /** Must not reject; if it does, the caller gets a bare 500. */
   handle(request: Request, connection: Connection): Promise<Response>;
+  sockets: SocketLimits;
   log: { error(message: string, fields: Record<string, unknown>): void };
+}
+
+export interface SocketLimits {
+  /** A larger message closes its connection with code 1009. */
+  messageBytesMax: number;
+  /**
+   * A connection that has been silent for about so long although it was pinged is closed: its other side is gone. Bun
+   * knows no less than 8.
+   */
+  silentSecondsMax: number;
 }
 
 /** What each runtime brings. */
 export interface RunningServer {
   port: number;
-  /** Accepts no more; resolves when the running answers are out and every connection is closed. */
+  /** Accepts no more; resolves when the running answers are out and every connection is closed, sockets by their owner. */
   drain(): Promise<void>;
   /** Closes every connection, whatever is going on, or leaves that to the end of the process. */
   kill(): Promise<void>;
@@ -31,6 +48,7 @@ export interface HttpServer {
   /**
    * Accepts no more, lets running answers finish, closes idle connections; what still runs after `graceSeconds` is cut
    * off (on Deno only by the end of the process). Resolves to whether all answers finished. Repeating it gives the first one's answer.
+   * WebSockets are closed by whoever talks over them; one that is still open counts as a running answer.
    */
   stop(graceSeconds: number): Promise<boolean>;
 }

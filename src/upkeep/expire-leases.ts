@@ -1,6 +1,8 @@
+import { transactionTime } from "../domain/admin/queries.ts";
 import { expireLeases } from "../domain/task/queries/finish.ts";
 import { settle } from "../domain/task/repository.ts";
 import type { EngineContext } from "../engine/context.ts";
+import { LowerBounds } from "../engine/lower-bounds.ts";
 import type { Job } from "./loop.ts";
 
 /** Leases returned by one statement. */
@@ -8,13 +10,29 @@ const BATCH = 500;
 
 /** Returns tasks whose lease ran out, within a second of it. */
 export function expireLeasesJob(context: EngineContext): Job {
-  return { name: "expire leases", everyMs: 500, run: async () => (await expireLate(context)) === BATCH };
+  const bounds = new LowerBounds();
+  return { name: "expire leases", everyMs: 500, run: async () => (await expireLate(context, bounds)) === BATCH };
 }
 
-/** Returns late tasks, settling those that wait for a task that died of it. Answers how many were late. */
-export async function expireLate(context: EngineContext): Promise<number> {
+/** The names of the one bound there is: leases of all queues are in one index, with no priorities. */
+const ALL_QUEUES = 0;
+const LEASES = "leases";
+const PRIORITY = 0;
+
+/**
+ * Returns late tasks, settling those that wait for a task that died of it. Answers how many were late. `bounds` remembers
+ * how far the last one came; without it, it begins at the very beginning.
+ */
+export async function expireLate(context: EngineContext, bounds = new LowerBounds()): Promise<number> {
+  const start = bounds.start(ALL_QUEUES, LEASES);
+  const began = performance.now();
   const { rows, settled } = await context.hot.transaction(async (tx) => {
-    const rows = await tx.any(expireLeases(BATCH));
+    const { now } = await tx.one(transactionTime());
+    const rows = await tx.any(expireLeases(BATCH, start.from[PRIORITY] ?? null));
+    const full = rows.length === BATCH;
+    const cameTo = full ? Math.max(...rows.map(({ expired_at }) => expired_at)) : now;
+    const tasks = [{ priority: PRIORITY, run_at: cameTo }];
+    bounds.passed(ALL_QUEUES, LEASES, start, { tasks, full, tookMs: performance.now() - began });
     const ended = rows.filter((row) => row.dead && row.has_dependents);
     return {
       rows,
@@ -31,6 +49,7 @@ export async function expireLate(context: EngineContext): Promise<number> {
   }
   for (const { id } of settled.ended) context.waiters.ended(id);
   const freed = rows.filter(({ dead }) => !dead).map(({ queue_id }) => queue_id);
-  for (const woken of new Set([...settled.woken, ...freed])) context.wakeups.wake(woken);
+  const woken = new Set(settled.woken);
+  for (const queueId of new Set([...woken, ...freed])) context.wakeups.wake(queueId, { stirred: woken.has(queueId) });
   return rows.length;
 }

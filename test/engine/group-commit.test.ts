@@ -3,12 +3,13 @@ import { Refusal } from "../../src/domain/refusals.ts";
 import { GroupCommit } from "../../src/engine/group-commit.ts";
 
 /** A pipeline whose batches are let go by hand. */
-function pipeline(options: { slots?: number; weightMax?: number; gatherMax?: number } = {}) {
+function pipeline(options: Partial<Record<"slots" | "weightMax" | "gatherMax" | "gatherWeightMax", number>> = {}) {
   const batches: { lane: number; items: readonly number[]; commit: () => void; fail: (error: Error) => void }[] = [];
   const group = new GroupCommit<number, string>({
     slots: 2,
     weightMax: 3,
     gatherMax: 100,
+    gatherWeightMax: 1_000,
     ...options,
     weight: (item) => (item >= 100 ? 5 : 1),
     mayBeOnes: (error) => (error as Error).message !== "everybody's",
@@ -20,13 +21,16 @@ function pipeline(options: { slots?: number; weightMax?: number; gatherMax?: num
   return { group, batches };
 }
 
+/** A queue, of a project of its own unless it is said. */
+const queue = (queueId: number, projectId = queueId) => ({ projectId, queueId });
+
 /** Lets promises that are due settle. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("group commit", () => {
   test("a lone call goes at once; those that come meanwhile gather, and go together", async () => {
     const { group, batches } = pipeline({ slots: 1 });
-    const answers = [1, 2, 3].map((item) => group.submit(7, item));
+    const answers = [1, 2, 3].map((item) => group.submit(queue(7), item));
     expect(batches.map(({ items }) => items)).toEqual([[1]]);
     batches[0]!.commit();
     await settled();
@@ -38,7 +42,7 @@ describe("group commit", () => {
   test("a call is answered only after its batch has committed", async () => {
     const { group, batches } = pipeline();
     let answered = false;
-    const answer = group.submit(1, 1).then(() => {
+    const answer = group.submit(queue(1), 1).then(() => {
       answered = true;
     });
     await settled();
@@ -50,8 +54,8 @@ describe("group commit", () => {
 
   test("each caller gets its own answer", async () => {
     const { group, batches } = pipeline({ slots: 1, weightMax: 10 });
-    const first = group.submit(1, 0);
-    const answers = [5, 3, 9].map((item) => group.submit(1, item));
+    const first = group.submit(queue(1), 0);
+    const answers = [5, 3, 9].map((item) => group.submit(queue(1), item));
     batches[0]!.commit();
     await first;
     await settled();
@@ -60,20 +64,74 @@ describe("group commit", () => {
   });
 
   test("batches hold no more than the most, but a call that is larger by itself", async () => {
+    const { group, batches } = pipeline({ slots: 1, weightMax: 4 });
+    const answers = [1, 2, 3, 4, 5].map((item) => group.submit(queue(1), item));
+    const large = pipeline({ slots: 1 });
+    const alone = large.group.submit(queue(1), 100);
+    expect(large.batches.map(({ items }) => items)).toEqual([[100]]);
+    large.batches[0]!.commit();
+    await alone;
+    batches[0]!.commit();
+    await settled();
+    batches[1]!.commit();
+    await Promise.all(answers);
+    expect(batches.map(({ items }) => items)).toEqual([[1], [2, 3, 4, 5]]);
+  });
+
+  test("a flood of large calls holds a small one on the same queue for one batch only", async () => {
+    const { group, batches } = pipeline({ slots: 1, weightMax: 10 });
+    const flood = Array.from({ length: 6 }, (_, at) => group.submit(queue(1), 100 + at));
+    const single = group.submit(queue(1), 7);
+    batches[0]!.commit();
+    await settled();
+    expect(batches[1]!.items).toEqual([7, 101]);
+    batches[1]!.commit();
+    expect(await single).toBe("1:7");
+    for (let at = 2; at < 4; at++) {
+      await settled();
+      batches[at]!.commit();
+    }
+    await Promise.all(flood);
+    expect(batches.flatMap(({ items }) => items)).toEqual([100, 7, 101, 102, 103, 104, 105]);
+  });
+
+  test("a flood of small calls does not hold up a large one", async () => {
+    const { group, batches } = pipeline({ slots: 1, weightMax: 10 });
+    const flood = Array.from({ length: 30 }, (_, at) => group.submit(queue(1), at));
+    const large = group.submit(queue(1), 100);
+    batches[0]!.commit();
+    await settled();
+    expect(batches[1]!.items).toEqual([1, 2, 3, 4, 5, 100]);
+    batches[1]!.commit();
+    expect(await large).toBe("1:100");
+    for (let at = 2; at < 5; at++) {
+      await settled();
+      batches[at]!.commit();
+    }
+    await Promise.all(flood);
+  });
+
+  test("projects take turns: a flood over many queues holds another project's call for a batch only", async () => {
     const { group, batches } = pipeline({ slots: 1 });
-    const answers = [1, 2, 3, 4, 5, 100, 6].map((item) => group.submit(1, item));
-    for (let at = 0; at < 5; at++) {
+    const flood = Array.from({ length: 10 }, (_, at) => group.submit(queue(10 + at, 1), at));
+    const single = group.submit(queue(50, 2), 50);
+    batches[0]!.commit();
+    await settled();
+    batches[1]!.commit();
+    await settled();
+    expect(batches[2]!.lane).toBe(50);
+    for (let at = 2; at < 11; at++) {
       batches[at]!.commit();
       await settled();
     }
-    expect(batches.map(({ items }) => items)).toEqual([[1], [2, 3, 4], [5], [100], [6]]);
-    await Promise.all(answers);
+    expect(await single).toBe("50:50");
+    await Promise.all(flood);
   });
 
   test("lanes take turns: a flood of one holds another's call for a batch only", async () => {
     const { group, batches } = pipeline({ slots: 1 });
-    const flood = Array.from({ length: 10 }, (_, at) => group.submit(1, at));
-    const single = group.submit(2, 50);
+    const flood = Array.from({ length: 10 }, (_, at) => group.submit(queue(1), at));
+    const single = group.submit(queue(2), 50);
     batches[0]!.commit();
     await settled();
     batches[1]!.commit();
@@ -97,6 +155,7 @@ describe("group commit", () => {
       weight: () => 1,
       weightMax: 10,
       gatherMax: 100,
+      gatherWeightMax: 1_000,
       mayBeOnes: () => true,
       run: async (_lane, items) => {
         await settled();
@@ -104,7 +163,7 @@ describe("group commit", () => {
         return items;
       },
     });
-    const outcomes = await Promise.allSettled([0, 1, 2, 3, 4].map((item) => group.submit(1, item)));
+    const outcomes = await Promise.allSettled([0, 1, 2, 3, 4].map((item) => group.submit(queue(1), item)));
     expect(outcomes.map(({ status }) => status)).toEqual([
       "fulfilled",
       "fulfilled",
@@ -116,8 +175,8 @@ describe("group commit", () => {
 
   test("an error that is everybody's is not tried again", async () => {
     const { group, batches } = pipeline({ slots: 1 });
-    const first = group.submit(1, 0);
-    const others = [1, 2].map((item) => group.submit(1, item));
+    const first = group.submit(queue(1), 0);
+    const others = [1, 2].map((item) => group.submit(queue(1), item));
     batches[0]!.commit();
     await first;
     await settled();
@@ -126,14 +185,28 @@ describe("group commit", () => {
     expect(batches).toHaveLength(2);
   });
 
-  test("beyond the bound calls are refused as overloaded, and taken again once there is room", async () => {
-    const { group, batches } = pipeline({ slots: 1, gatherMax: 2 });
-    const taken = [0, 1, 2].map((item) => group.submit(1, item));
-    expect(group.gathered).toBe(2);
-    expect(() => group.submit(1, 3)).toThrow(Refusal);
+  test("so are calls that would make the gathered ones weigh too much; one alone is always taken", async () => {
+    const { group, batches } = pipeline({ slots: 1, gatherWeightMax: 4 });
+    const taken = [100, 101].map((item) => group.submit(queue(1), item));
+    expect(() => group.submit(queue(1), 1)).toThrow(Refusal);
     batches[0]!.commit();
     await settled();
-    taken.push(group.submit(1, 4));
+    taken.push(group.submit(queue(1), 2));
+    for (let at = 1; at < 3; at++) {
+      batches[at]!.commit();
+      await settled();
+    }
+    expect(await Promise.all(taken)).toEqual(["1:100", "1:101", "1:2"]);
+  });
+
+  test("beyond the bound calls are refused as overloaded, and taken again once there is room", async () => {
+    const { group, batches } = pipeline({ slots: 1, gatherMax: 2 });
+    const taken = [0, 1, 2].map((item) => group.submit(queue(1), item));
+    expect(group.gathered).toBe(2);
+    expect(() => group.submit(queue(1), 3)).toThrow(Refusal);
+    batches[0]!.commit();
+    await settled();
+    taken.push(group.submit(queue(1), 4));
     batches[1]!.commit();
     await settled();
     batches[2]!.commit();

@@ -17,6 +17,13 @@ async function claimedTask() {
   return { queue, queueId: await race.queueId(queue), id, receipt: tasks[0]!.receipt };
 }
 
+/** From the very beginning of each priority. */
+const claimOfOne = (queueId: number) => ({
+  queueId,
+  shares: [{ limit: 1, leaseSeconds: 600, worker: null }],
+  from: Array.from({ length: 10 }, () => null),
+});
+
 const stateOf = async (id: string) => (await race.call("task.get", { id })).state;
 
 describe("claim against claim", () => {
@@ -39,9 +46,7 @@ describe("claim against claim", () => {
     const queue = race.queue();
     const { tasks } = await race.call("task.enqueueMany", { queue, tasks: [{}, {}] });
     const queueId = await race.queueId(queue);
-    const first = await race.heldOpen((tx) =>
-      tx.any(claimTasks({ queueId, limit: 1, leaseSeconds: 600, worker: null })),
-    );
+    const first = await race.heldOpen((tx) => tx.any(claimTasks(claimOfOne(queueId))));
     const second = await race.call("task.claim", { queue, limit: 2, leaseSeconds: 600 });
     await first.commit();
     expect(first.answer.map((row) => row.id)).toEqual([tasks[0]!.id]);
@@ -147,9 +152,7 @@ describe("task.update against claim", () => {
     const queue = race.queue();
     const { id } = await race.call("task.enqueue", { queue });
     const queueId = await race.queueId(queue);
-    const claim = await race.heldOpen((tx) =>
-      tx.any(claimTasks({ queueId, limit: 1, leaseSeconds: 600, worker: null })),
-    );
+    const claim = await race.heldOpen((tx) => tx.any(claimTasks(claimOfOne(queueId))));
     const late = refusal(race.call("task.update", { id, priority: 0 }));
     await race.waiting(1);
     await claim.commit();

@@ -3,7 +3,7 @@ import { createHttpHandler } from "../../src/rpc/http.ts";
 import { createMetrics } from "../../src/rpc/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/runtime/index.ts";
 import { connect, raw } from "./raw-http.ts";
-import { request } from "./stub-service.ts";
+import { noSockets, request, socketLimits } from "./stub-service.ts";
 
 // The checks of Host and Origin over a socket, where no client repairs what is sent.
 
@@ -15,6 +15,7 @@ beforeAll(async () => {
     dispatch: async () => String(++ran),
     log,
     stopping: new AbortController().signal,
+    sockets: noSockets,
     project: "default",
     hosts: ["Queue.Example.com", "queue.example.com:8443"],
     origins: ["https://console.example.com"],
@@ -22,7 +23,7 @@ beforeAll(async () => {
     metrics: createMetrics(log),
     openrpc: {},
   });
-  server = await serveHttp({ host: "127.0.0.1", port: 0, handle, log });
+  server = await serveHttp({ host: "127.0.0.1", port: 0, handle, log, sockets: socketLimits });
 });
 afterAll(() => server.stop(0));
 

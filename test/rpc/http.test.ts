@@ -5,7 +5,7 @@ import { BODY_BYTES_MAX, createHttpHandler, type HttpOptions } from "../../src/r
 import { createMetrics } from "../../src/rpc/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/runtime/index.ts";
 import { connect, raw } from "./raw-http.ts";
-import { echo, request, stubMethod, stubService } from "./stub-service.ts";
+import { echo, noSockets, request, socketLimits, stubMethod, stubService } from "./stub-service.ts";
 
 const logged: { message: string; fields: Record<string, unknown> }[] = [];
 const log = { error: (message: string, fields: Record<string, unknown>) => void logged.push({ message, fields }) };
@@ -20,6 +20,7 @@ const options: HttpOptions = {
   dispatch: service.dispatch,
   log,
   stopping: new AbortController().signal,
+  sockets: noSockets,
   project: "default",
   hosts: [],
   origins: [],
@@ -30,7 +31,13 @@ const options: HttpOptions = {
 
 let server: HttpServer;
 beforeAll(async () => {
-  server = await serveHttp({ host: "127.0.0.1", port: 0, handle: createHttpHandler(options), log });
+  server = await serveHttp({
+    host: "127.0.0.1",
+    port: 0,
+    handle: createHttpHandler(options),
+    log,
+    sockets: socketLimits,
+  });
 });
 afterAll(() => server.stop(0));
 
@@ -249,7 +256,7 @@ describe("pages", () => {
 test("what fails inside is 500 without a detail, and logged", async () => {
   const failure = new Error("secret");
   const handle = createHttpHandler({ ...options, dispatch: () => Promise.reject(failure) });
-  const failing = await serveHttp({ host: "127.0.0.1", port: 0, handle, log });
+  const failing = await serveHttp({ host: "127.0.0.1", port: 0, handle, log, sockets: socketLimits });
   const headers = { "content-type": "application/json" };
   const response = await fetch(`${failing.url}/rpc`, { method: "POST", body: call, headers });
   expect(response.status).toBe(500);
@@ -268,7 +275,7 @@ test("a call that has been answered leaves nothing on the signal that the servic
   const handle = createHttpHandler({ ...options, dispatch, stopping: stopping.signal });
   const headers = { host: "localhost:1", "content-type": "application/json" };
   const answered = new Request("http://localhost:1/rpc", { method: "POST", body: call, headers });
-  expect((await handle(answered, { remoteAddress: null, localPort: 1 })).status).toBe(204);
+  expect((await handle(answered, { remoteAddress: null, localPort: 1, upgrade: () => null })).status).toBe(204);
   stopping.abort();
   expect(seen?.aborted).toBe(false);
 });

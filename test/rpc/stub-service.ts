@@ -60,3 +60,13 @@ export function failure(code: number, type: string, id: unknown = null) {
 
 /** Echoes what it is given; the value itself, where Zod's objects would make another. */
 export const echo = stubMethod("echo", z.custom<object>().meta({ type: "object" }), (params) => params);
+
+/** For tests of HTTP alone. */
+export const noSockets = {
+  hasRoom: false,
+  open: () => {
+    throw new Error("No WebSocket is taken here.");
+  },
+};
+
+export const socketLimits = { messageBytesMax: 4 * 1024 * 1024, silentSecondsMax: 90 };

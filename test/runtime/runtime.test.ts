@@ -3,7 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { serveHttp } from "../../src/runtime/index.ts";
 import { connect } from "../rpc/raw-http.ts";
-import { request } from "../rpc/stub-service.ts";
+import { request, socketLimits } from "../rpc/stub-service.ts";
 import { ChildService } from "./child-service.ts";
 
 const post = (port: number, method: string): string => {
@@ -124,7 +124,13 @@ test("stopping twice is stopping once, and cuts off what outlasts the grace", as
     call();
     return new Promise(() => {});
   };
-  const server = await serveHttp({ host: "127.0.0.1", port: 0, log: { error: () => {} }, handle });
+  const server = await serveHttp({
+    host: "127.0.0.1",
+    port: 0,
+    log: { error: () => {} },
+    sockets: socketLimits,
+    handle,
+  });
   const connection = await connect(server.port);
   connection.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
   await called;
@@ -139,7 +145,13 @@ test("a port that is taken is told", async () => {
   const taken = net.createServer().listen(0, "127.0.0.1");
   await once(taken, "listening");
   const { port } = taken.address() as net.AddressInfo;
-  const options = { host: "127.0.0.1", port, log: { error: () => {} }, handle: async () => new Response() };
+  const options = {
+    host: "127.0.0.1",
+    port,
+    log: { error: () => {} },
+    sockets: socketLimits,
+    handle: async () => new Response(),
+  };
   await expect(serveHttp(options)).rejects.toThrow();
   taken.close();
 });
@@ -149,7 +161,8 @@ test.each([
   ["0.0.0.0", /^http:\/\/127\.0\.0\.1:\d+$/],
   ["::1", /^http:\/\/\[::1\]:\d+$/],
 ])("a server on %s is reached at its url", async (host, url) => {
-  const server = await serveHttp({ host, port: 0, log: { error: () => {} }, handle: async () => new Response("here") });
+  const handle = async () => new Response("here");
+  const server = await serveHttp({ host, port: 0, log: { error: () => {} }, sockets: socketLimits, handle });
   expect(server.url).toMatch(url);
   expect(await (await fetch(server.url)).text()).toBe("here");
   await server.stop(1);

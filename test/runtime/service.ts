@@ -5,8 +5,9 @@ import { z } from "zod";
 import { createHttpHandler } from "../../src/rpc/http.ts";
 import { createMetrics } from "../../src/rpc/metrics.ts";
 import { describeService } from "../../src/rpc/openrpc.ts";
+import { RpcSockets } from "../../src/rpc/websocket.ts";
 import { argv, exit, onSignals, runtimeName, serveHttp } from "../../src/runtime/index.ts";
-import { echo, stubMethod, stubService } from "../rpc/stub-service.ts";
+import { echo, socketLimits, stubMethod, stubService } from "../rpc/stub-service.ts";
 
 const tell = (event: string, more: object = {}): void =>
   void process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
@@ -42,12 +43,11 @@ const methods = [
 const { document, discover } = describeService(methods, "1.2.3");
 const metrics = createMetrics(log);
 const { dispatch } = stubService([...methods, discover], { log, observe: metrics.observe });
+const common = { dispatch, log, stopping: stopping.signal, project: "default" };
 const handle = createHttpHandler({
-  dispatch,
-  log,
+  ...common,
+  sockets: new RpcSockets({ ...common, socketsMax: 5, callsMax: 200 }),
   metrics,
-  stopping: stopping.signal,
-  project: "default",
   hosts: [],
   origins: [],
   ready: async () => true,
@@ -58,6 +58,8 @@ const server = await serveHttp({
   host: "127.0.0.1",
   port: 0,
   log,
+  // The shortest silence that Bun can notice.
+  sockets: { ...socketLimits, silentSecondsMax: 8 },
   handle(request, connection) {
     if (new URL(request.url).pathname === "/connection") return Promise.resolve(Response.json(connection));
     if (new URL(request.url).pathname === "/broken") return Promise.reject(new Error("secret"));

@@ -5,6 +5,10 @@ import { sql } from "../../db/sql.ts";
 export const databaseNow = () => sql.type(z.strictObject({ now: z.number() }))`
   select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`;
 
+/** When the transaction that asks began: what now() is in all its statements. Epoch milliseconds. */
+export const transactionTime = () => sql.prepared("transaction_time", z.strictObject({ now: z.number() }))`
+  select now() as now`;
+
 export const health = () => sql.type(
   z.strictObject({
     version: z.string(),

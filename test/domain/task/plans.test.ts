@@ -7,7 +7,12 @@ import pg from "pg";
 import { INDEX_ONLY } from "../../../src/db/pool.ts";
 import { getRequests, noteAnswers, takeRequests } from "../../../src/domain/request/queries.ts";
 import { cancelTask, changeTask, purgeTasks, retryTasks } from "../../../src/domain/task/queries/change.ts";
-import { claimNamedTasks, claimTasks } from "../../../src/domain/task/queries/claim.ts";
+import {
+  claimNamedTasks,
+  claimTasks,
+  namesWithDueTasks,
+  queuesWithDueTasks,
+} from "../../../src/domain/task/queries/claim.ts";
 import {
   lockWaiting,
   markAwaited,
@@ -35,7 +40,9 @@ const ROWS = 100_000;
 const newId = idGenerator(Date.now);
 const ids = Array.from({ length: 50 }, () => newId(QUEUE));
 const receipts = ids.map((id) => ({ id, leaseSeq: 1 }));
-const claim = { queueId: QUEUE, limit: 50, leaseSeconds: null, worker: "w" };
+const share = { limit: 10, leaseSeconds: null, worker: "w" };
+const claim = { queueId: QUEUE, shares: [share, share, share], from: Array.from({ length: 10 }, (_, at) => at * 1000) };
+const places = Array.from({ length: 20 }, (_, at) => ({ projectId: 1, queue: `q${at}`, from: claim.from }));
 const task = {
   name: "n",
   payload: "{}",
@@ -68,6 +75,8 @@ const HOT: Record<string, Query> = {
   keyHolders: keyHolders(QUEUE, ["a", "b"]),
   claimTasks: claimTasks(claim),
   claimNamedTasks: claimNamedTasks(claim, ["a", "b"]),
+  queuesWithDueTasks: queuesWithDueTasks(places),
+  namesWithDueTasks: namesWithDueTasks(QUEUE, ["a", "b", "c"]),
   completeTasks: completeTasks(QUEUE, receipts, false),
   failTasks: failTasks(
     QUEUE,
@@ -87,7 +96,7 @@ const HOT: Record<string, Query> = {
     receipts.map((receipt) => ({ ...receipt, progress: { percent: 1 } })),
   ),
   lookAtReceipts: lookAtReceipts(QUEUE, ids),
-  expireLeases: expireLeases(500),
+  expireLeases: expireLeases(500, 1000),
   retryTasks: retryTasks(QUEUE, ids, { delaySeconds: 0, every: 0, restoring: false }),
   purgeTasks: purgeTasks(QUEUE, ids, "pending"),
   markAwaited: markAwaited(QUEUE, ids),

@@ -1,9 +1,12 @@
 import { z } from "zod";
-import { ints, sql, texts } from "../../../db/sql.ts";
+import { floats, ints, sql, texts } from "../../../db/sql.ts";
 
 export const PRIORITIES: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 export const ClaimedRow = z.strictObject({
+  /** Which of the shares got the task, counted from 1, and the task's place among all, in the order in which they leave. */
+  share: z.int(),
+  place: z.int(),
   id: z.uuid(),
   name: z.string().nullable(),
   payload: z.unknown(),
@@ -11,6 +14,7 @@ export const ClaimedRow = z.strictObject({
   attempts: z.int(),
   max_attempts: z.int(),
   lease_seq: z.int(),
+  /** Of task_ready, which is where the claim's index stands. */
   run_at: z.number(),
   expires_at: z.number(),
   added: z.number(),
@@ -19,60 +23,95 @@ export const ClaimedRow = z.strictObject({
 });
 export type ClaimedRow = z.output<typeof ClaimedRow>;
 
-export interface ClaimArgs {
-  readonly queueId: number;
+/** What one of the claims that share a statement asks for. */
+export interface Share {
   readonly limit: number;
   /** Null for the queue's own. */
   readonly leaseSeconds: number | null;
   readonly worker: string | null;
 }
 
-// What both claims do with the rows they picked: the move from ready to claimed, and the facts that the worker gets.
+export interface ClaimArgs {
+  readonly queueId: number;
+  /** In the order of their turns: the first gets all it asks for before the next gets any. */
+  readonly shares: readonly Share[];
+  /**
+   * Per priority, where to begin: epoch milliseconds of run_at, or null for the very beginning. Tasks before it are left
+   * out, and so are the dead index entries that claims have left there.
+   */
+  readonly from: readonly (number | null)[];
+}
+
+const limitOf = ({ shares }: ClaimArgs) => shares.reduce((sum, { limit }) => sum + limit, 0);
+
+/** The number of each share's first task, counted from 1. */
+function firstPlaces({ shares }: ClaimArgs): number[] {
+  let next = 1;
+  return shares.map(({ limit }) => {
+    const first = next;
+    next += limit;
+    return first;
+  });
+}
+
+const time = (ms: number | null) => (ms === null ? "-infinity" : new Date(ms).toISOString());
+const lowest = ({ from }: ClaimArgs) => texts(from.map(time));
+/** An array's text inside an array's: PostgreSQL has no ragged ones. Times hold nothing that must be quoted. */
+const lowestText = ({ from }: Place) => `{${from.map(time).join()}}`;
+
+// What both claims do with the rows they picked: the move from ready to claimed, shared out in order, and the facts that
+// the workers get. Each row finds its share by a binary search in the shares' first places: joining the list of shares
+// would be a loop over two lists.
 const moveToLease = (a: ClaimArgs) => sql.fragment`
-  gone as (
-    delete from task_ready r using picked p
-    where r.queue_id = any(array[p.queue_id]) and r.priority = p.priority and r.run_at = p.run_at and r.id = p.id
-    returning r.id, r.attempts + 1 as attempts, r.lease_seq + 1 as lease_seq, r.has_dependents
+  placed as materialized (
+    select p.*, row_number() over ()::int as place from picked p
+  ), shared as materialized (
+    select p.*, width_bucket(p.place, ${ints(firstPlaces(a))}) as share from placed p
+  ), gone as (
+    delete from task_ready r using shared s
+    where r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+    returning r.id, r.run_at, r.attempts + 1 as attempts, r.lease_seq + 1 as lease_seq, r.has_dependents, s.share, s.place,
+      now() + make_interval(secs =>
+        coalesce((${floats(a.shares.map(({ leaseSeconds }) => leaseSeconds))})[s.share], s.lease_seconds)) as expires_at
   ), lease as (
     insert into task_lease as l (id, queue_id, attempts, lease_seq, claimed_at, expires_at, has_dependents, worker)
-    select g.id, ${a.queueId}, g.attempts, g.lease_seq, now(),
-           now() + make_interval(secs => coalesce(${a.leaseSeconds}::float8, h.lease_seconds)), g.has_dependents, ${a.worker}::text
-    from gone g cross join home h
-    returning l.id, l.attempts, l.lease_seq, l.expires_at
+    select g.id, ${a.queueId}, g.attempts, g.lease_seq, now(), g.expires_at, g.has_dependents,
+           (${texts(a.shares.map(({ worker }) => worker))})[g.share]
+    from gone g
   )
-  select l.id, t.name, t.payload, t.priority::int as priority, l.attempts, t.max_attempts, l.lease_seq, t.run_at, l.expires_at,
-         t.added, t.tags, t.depends_on
-  from lease l cross join lateral (
-    select t.name, t.payload, t.priority, t.max_attempts, t.run_at, t.added, t.tags, t.depends_on
-    from task t where t.id = l.id and t.queue_id = ${a.queueId} offset 0
+  select g.share, g.place, g.id, t.name, t.payload, t.priority::int as priority, g.attempts, t.max_attempts, g.lease_seq,
+         g.run_at, g.expires_at, t.added, t.tags, t.depends_on
+  from gone g cross join lateral (
+    select t.name, t.payload, t.priority, t.max_attempts, t.added, t.tags, t.depends_on
+    from task t where t.id = g.id and t.queue_id = ${a.queueId} offset 0
   ) t`;
 
 /**
- * Claims up to `limit` due tasks of one queue, none if it is paused. Answers them in no order.
+ * Claims due tasks of one queue for several callers, none if it is paused. Answers them in no order.
  *
  * One index range per priority, walked in turn: a nested loop over the priorities stops as soon as the limit is met, so no
- * row is locked that is not claimed. Sorting here would read and lock `limit` rows of every priority.
- * A materialized CTE on purpose: written as a sub-select, the planner may run it more than once and claim more than `limit`.
+ * row is locked that is not claimed. Sorting here would read and lock as many rows of every priority.
+ * A materialized CTE on purpose: written as a sub-select, the planner may run it more than once and claim more than asked.
  * Index: task_ready's primary key (queue_id, priority, run_at, id).
  */
 export const claimTasks = (a: ClaimArgs) => sql.prepared("claim_tasks", ClaimedRow)`
   with home as materialized (
     select q.lease_seconds from queue q where q.id = ${a.queueId} and not q.paused
   ), picked as materialized (
-    select r.queue_id, r.priority, r.run_at, r.id
-    from home cross join unnest(${ints(PRIORITIES)}) as p(priority)
+    select r.queue_id, r.priority, r.run_at, r.id, home.lease_seconds
+    from home cross join unnest(${ints(PRIORITIES)}, ${lowest(a)}::timestamptz[]) as p(priority, low)
     cross join lateral (
       select r.queue_id, r.priority, r.run_at, r.id from task_ready r
-      where r.queue_id = ${a.queueId} and r.priority = p.priority::smallint and r.run_at <= now()
-      order by r.run_at, r.id limit ${a.limit} for update skip locked
+      where r.queue_id = ${a.queueId} and r.priority = p.priority::smallint and r.run_at >= p.low and r.run_at <= now()
+      order by r.run_at, r.id limit ${limitOf(a)} for update skip locked
     ) r
-    limit ${a.limit}
+    limit ${limitOf(a)}
   ), ${moveToLease(a)}`;
 
 /**
- * Claims up to `limit` due tasks that carry one of `names`. The names' ranges are merged before rows are locked, so among
- * several instances it may find fewer than there are (rows that another one is claiming just then); the next claim finds them.
- * Index: task_ready_name_idx (queue_id, name, priority, run_at, id).
+ * Claims due tasks that carry one of `names`, as claimTasks does. The names' ranges are merged before rows are locked, so
+ * among several instances it may find fewer than there are (rows that another one is claiming just then); the next claim
+ * finds them. Index: task_ready_name_idx (queue_id, name, priority, run_at, id).
  */
 export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.prepared(
   "claim_named_tasks",
@@ -81,21 +120,71 @@ export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.p
   with home as materialized (
     select q.lease_seconds from queue q where q.id = ${a.queueId} and not q.paused
   ), candidates as materialized (
-    select r.priority, r.run_at, r.id
-    from home cross join unnest(${ints(PRIORITIES)}) as p(priority)
+    select r.priority, r.run_at, r.id, home.lease_seconds
+    from home cross join unnest(${ints(PRIORITIES)}, ${lowest(a)}::timestamptz[]) as p(priority, low)
     cross join unnest(${texts(names)}) as n(name)
     cross join lateral (
       select r.priority, r.run_at, r.id from task_ready r
-      where r.queue_id = ${a.queueId} and r.name = n.name and r.priority = p.priority::smallint and r.run_at <= now()
-      order by r.run_at, r.id limit ${a.limit}
+      where r.queue_id = ${a.queueId} and r.name = n.name and r.priority = p.priority::smallint
+        and r.run_at >= p.low and r.run_at <= now()
+      order by r.run_at, r.id limit ${limitOf(a)}
     ) r
-    order by r.priority, r.run_at, r.id limit ${a.limit} * 2
+    order by r.priority, r.run_at, r.id limit ${limitOf(a)} * 2
   ), picked as materialized (
-    select r.queue_id, r.priority, r.run_at, r.id
+    select r.queue_id, r.priority, r.run_at, r.id, c.lease_seconds
     from candidates c cross join lateral (
       select r.queue_id, r.priority, r.run_at, r.id from task_ready r
       where r.queue_id = ${a.queueId} and r.priority = c.priority and r.run_at = c.run_at and r.id = c.id
       for update skip locked
     ) r
-    limit ${a.limit}
+    limit ${limitOf(a)}
   ), ${moveToLease(a)}`;
+
+/** A queue by its project and name, and where to begin at each priority; see ClaimArgs. */
+export interface Place {
+  readonly projectId: number;
+  readonly queue: string;
+  readonly from: readonly (number | null)[];
+}
+
+/**
+ * Which of these queues have due tasks to hand out, counted from 1 in the order given; a queue that does not exist or is
+ * paused has none. For those who wait in many queues at once: one statement instead of a claim each. Locks nothing.
+ * Indexes: queue's (project_id, name), task_ready's primary key.
+ */
+export const queuesWithDueTasks = (places: readonly Place[]) => sql.prepared(
+  "queues_with_due_tasks",
+  z.strictObject({ at: z.int() }),
+)`
+  select i.at::int as at
+  from unnest(${ints(places.map(({ projectId }) => projectId))}, ${texts(places.map(({ queue }) => queue))},
+    ${texts(places.map(lowestText))}) with ordinality as i(project_id, name, low, at)
+  cross join lateral (
+    select q.id from queue q where q.project_id = i.project_id and q.name = i.name and not q.paused offset 0
+  ) q
+  where exists (
+    select 1 from unnest(${ints(PRIORITIES)}, i.low::timestamptz[]) as p(priority, low)
+    cross join lateral (
+      select 1 from task_ready r
+      where r.queue_id = q.id and r.priority = p.priority::smallint and r.run_at >= p.low and r.run_at <= now()
+      limit 1
+    ) r
+  )`;
+
+/**
+ * Which of these names have due tasks in a queue. For those who wait for many different names: one statement instead of a
+ * claim each. Locks nothing. Index: task_ready_name_idx.
+ */
+export const namesWithDueTasks = (queueId: number, names: readonly string[]) => sql.prepared(
+  "names_with_due_tasks",
+  z.strictObject({ name: z.string() }),
+)`
+  select n.name from unnest(${texts(names)}) as n(name)
+  where exists (
+    select 1 from unnest(${ints(PRIORITIES)}) as p(priority)
+    cross join lateral (
+      select 1 from task_ready r
+      where r.queue_id = ${queueId} and r.name = n.name and r.priority = p.priority::smallint and r.run_at <= now()
+      limit 1
+    ) r
+  )`;

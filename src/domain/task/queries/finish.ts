@@ -186,9 +186,10 @@ export const lookAtReceipts = (queueId: number, taskIds: readonly string[]) => s
 
 /**
  * Returns tasks of any queue whose lease ran out, by the database's clock: ready at once while attempts are left, else
- * dead. Skips leases that somebody is just ending or extending. Index: task_lease_expires_idx.
+ * dead. Skips leases that somebody is just ending or extending, and leaves out those that ran out before `from` (epoch
+ * milliseconds; null: none), where ended leases have left dead index entries. Index: task_lease_expires_idx.
  */
-export const expireLeases = (limit: number) => sql.prepared(
+export const expireLeases = (limit: number, from: number | null = null) => sql.prepared(
   "expire_leases",
   z.strictObject({
     id: z.uuid(),
@@ -196,11 +197,13 @@ export const expireLeases = (limit: number) => sql.prepared(
     dead: z.boolean(),
     has_dependents: z.boolean(),
     worker: z.string().nullable(),
+    expired_at: z.number(),
   }),
 )`
   with late as materialized (
-    select l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents from task_lease l
-    where l.expires_at <= now() order by l.expires_at limit ${limit} for update skip locked
+    select l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents, l.expires_at from task_lease l
+    where l.expires_at >= ${from === null ? "-infinity" : new Date(from).toISOString()}::timestamptz and l.expires_at <= now()
+    order by l.expires_at limit ${limit} for update skip locked
   ), gone as (
     delete from task_lease l using late h where l.id = any(array[h.id]) and l.queue_id = h.queue_id
   ), done as (
@@ -214,7 +217,7 @@ export const expireLeases = (limit: number) => sql.prepared(
     from late h
     where t.id = any(array[h.id]) and t.queue_id = h.queue_id
     returning t.id, t.queue_id, t.outcome is not null as dead, t.run_at, t.priority, t.attempts, t.lease_seq,
-      h.has_dependents, t.name, h.worker
+      h.has_dependents, t.name, h.worker, h.expires_at as expired_at
   ), again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select d.queue_id, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name
@@ -222,4 +225,4 @@ export const expireLeases = (limit: number) => sql.prepared(
   ), counted as (
     insert into queue_delta (queue_id, failed) select d.queue_id, count(*) from done d where d.dead group by d.queue_id
   )
-  select d.id, d.queue_id, d.dead, d.has_dependents, d.worker from done d`;
+  select d.id, d.queue_id, d.dead, d.has_dependents, d.worker, d.expired_at from done d`;

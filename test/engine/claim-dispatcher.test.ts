@@ -1,0 +1,241 @@
+import { describe, expect, test } from "bun:test";
+import type { ClaimedView } from "../../src/domain/task/views.ts";
+import { ClaimDispatcher, type QueueName } from "../../src/engine/claim-dispatcher.ts";
+import { ANY, type Ask, type Round } from "../../src/engine/claim-line.ts";
+import type { Came } from "../../src/engine/split.ts";
+
+interface Statement {
+  readonly queue: string;
+  readonly asks: readonly Ask[];
+  /** Answers it: to each of its claims so many tasks, in order; `full` unless somebody got fewer than asked. */
+  give(...counts: number[]): Promise<void>;
+  fail(error: Error): Promise<void>;
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A dispatcher over a database whose statements are answered by hand. */
+function stage() {
+  const statements: Statement[] = [];
+  const looks: string[][] = [];
+  const due = new Set<string>();
+  const dueNames = new Set<string>();
+  let next = 0;
+  const take = (queue: QueueName, asks: readonly Ask[]) =>
+    new Promise<Round>((resolve) => {
+      const answer = (came: readonly Came<ClaimedView[]>[], full: boolean) => {
+        resolve({ came: new Map(asks.map((ask, at) => [ask, came[at]!])), full });
+        return turn() as Promise<void>;
+      };
+      statements.push({
+        queue: queue.queue,
+        asks,
+        give: (...counts) =>
+          answer(
+            asks.map((_, at) => ({ answer: Array.from({ length: counts[at] ?? 0 }, () => task(`t${next++}`)) })),
+            asks.every(({ limit }, at) => counts[at] === limit),
+          ),
+        fail: (error) =>
+          answer(
+            asks.map(() => ({ error })),
+            false,
+          ),
+      });
+    });
+  const dispatcher = new ClaimDispatcher({
+    of: (queue) => ({
+      take: (asks) => take(queue, asks),
+      dueNames: async (names) => {
+        looks.push([...names].sort());
+        return new Set(names.filter((name) => dueNames.has(name)));
+      },
+      waitedFor: () => {},
+    }),
+    due: async (queues) => {
+      looks.push(queues.map(({ queue }) => queue));
+      return new Set(queues.filter(({ queue }) => due.has(queue)));
+    },
+  });
+  return { dispatcher, statements, looks, due, dueNames };
+}
+
+const task = (id: string) => ({ id }) as ClaimedView;
+const idsOf = (tasks: readonly ClaimedView[] | null) => tasks?.map(({ id }) => id) ?? null;
+
+function ask(options: Partial<Pick<Ask, "queues" | "names" | "limit" | "signal">> = {}): Ask {
+  const names = options.names ?? null;
+  return {
+    projectId: 1,
+    queues: ["q"],
+    limit: 1,
+    leaseSeconds: null,
+    worker: null,
+    request: { projectId: 1, requestId: undefined, method: "task.claim", params: {} },
+    signal: new AbortController().signal,
+    ...options,
+    names,
+    kind: names ? names.join() : ANY,
+  };
+}
+
+describe("claims that share a statement", () => {
+  test("those that come while statements are under way share the next one, first come first served", async () => {
+    const { dispatcher, statements } = stage();
+    const claims = [1, 1, 2, 1].map((limit) => dispatcher.look(ask({ limit })));
+    await turn();
+    expect(statements.map(({ asks }) => asks.map(({ limit }) => limit))).toEqual([[1], [1]]);
+    await statements[0]!.give(1);
+    expect(statements[2]!.asks.map(({ limit }) => limit)).toEqual([2, 1]);
+    await statements[1]!.give(1);
+    await statements[2]!.give(2, 1);
+    expect((await Promise.all(claims)).map(idsOf)).toEqual([["t0"], ["t1"], ["t2", "t3"], ["t4"]]);
+  });
+
+  test("a statement asks for a thousand tasks at the most", async () => {
+    const { dispatcher, statements } = stage();
+    const first = [dispatcher.look(ask()), dispatcher.look(ask())];
+    const others = [600, 400, 1].map((limit) => dispatcher.look(ask({ limit })));
+    await turn();
+    await statements[0]!.give(1);
+    expect(statements[2]!.asks.map(({ limit }) => limit)).toEqual([600, 400]);
+    await statements[1]!.give(1);
+    expect(statements[3]!.asks.map(({ limit }) => limit)).toEqual([1]);
+    await statements[2]!.give(600, 400);
+    await statements[3]!.give(1);
+    await Promise.all(first);
+    expect((await Promise.all(others)).map((tasks) => tasks?.length)).toEqual([600, 400, 1]);
+  });
+
+  test("where too few are found the rest get nothing, without a statement of their own", async () => {
+    const { dispatcher, statements } = stage();
+    const busy = [dispatcher.look(ask()), dispatcher.look(ask())];
+    const claims = [dispatcher.look(ask()), dispatcher.look(ask()), dispatcher.look(ask({ names: ["a"] }))];
+    await turn();
+    await statements[0]!.give(1);
+    await statements[2]!.give(1, 0);
+    await statements[1]!.give(1);
+    expect((await Promise.all(claims)).map(idsOf)).toEqual([["t1"], null, null]);
+    await Promise.all(busy);
+    expect(statements).toHaveLength(3);
+  });
+
+  test("each caller of a statement that fails is told so", async () => {
+    const { dispatcher, statements } = stage();
+    const claims = Promise.allSettled([dispatcher.look(ask()), dispatcher.look(ask()), dispatcher.look(ask())]);
+    await turn();
+    await statements[0]!.give(1);
+    await statements[1]!.fail(new Error("no"));
+    await statements[2]!.fail(new Error("no"));
+    expect((await claims).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+  });
+});
+
+describe("claims that wait", () => {
+  test("a thousand that wait cost one statement when tasks come, and the first of them get the tasks", async () => {
+    const { dispatcher, statements } = stage();
+    const stop = new AbortController();
+    const claims = Array.from({ length: 1_000 }, () => dispatcher.wait(ask({ signal: stop.signal }), 60_000));
+    // The first ones have statements of their own; the others share one, and then all is quiet.
+    for (let at = 0; at < statements.length; at++) await statements[at]!.give();
+    const idle = statements.length;
+    expect(idle).toBe(3);
+    dispatcher.wake({ projectId: 1, queue: "q" });
+    expect(statements).toHaveLength(idle + 1);
+    expect(statements.at(-1)!.asks).toHaveLength(1_000);
+    await statements.at(-1)!.give(1, 1);
+    expect(idsOf(await claims[0]!)).toEqual(["t0"]);
+    expect(idsOf(await claims[1]!)).toEqual(["t1"]);
+    expect(dispatcher.waiting).toBe(998);
+    stop.abort();
+    await Promise.all(claims);
+    expect(dispatcher.waiting).toBe(0);
+    dispatcher.close();
+  });
+
+  test("what comes while a statement is under way makes it look again", async () => {
+    const { dispatcher, statements } = stage();
+    const claim = dispatcher.wait(ask(), 60_000);
+    dispatcher.wake({ projectId: 1, queue: "q" });
+    await statements[0]!.give(0);
+    expect(statements).toHaveLength(2);
+    await statements[1]!.give(1);
+    expect(idsOf(await claim)).toEqual(["t0"]);
+    dispatcher.close();
+  });
+
+  test("one whose caller has gone is not asked for", async () => {
+    const { dispatcher, statements } = stage();
+    const gone = new AbortController();
+    const first = dispatcher.wait(ask({ signal: gone.signal }), 60_000);
+    const second = dispatcher.wait(ask(), 60_000);
+    await statements[0]!.give(0);
+    await statements[1]!.give(0);
+    gone.abort();
+    expect(await first).toBeNull();
+    dispatcher.wake({ projectId: 1, queue: "q" });
+    expect(statements[2]!.asks).toHaveLength(1);
+    await statements[2]!.give(1);
+    expect(idsOf(await second)).toEqual(["t0"]);
+    dispatcher.close();
+  });
+
+  test("one whose time is up while its statement is under way still gets what that takes for it", async () => {
+    const { dispatcher, statements } = stage();
+    const claim = dispatcher.wait(ask(), 1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await statements[0]!.give(1);
+    expect(idsOf(await claim)).toEqual(["t0"]);
+    const late = dispatcher.wait(ask(), 1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await statements[1]!.give(0);
+    expect(await late).toBeNull();
+    dispatcher.close();
+  });
+});
+
+describe("names and several queues", () => {
+  test("many filters cost one look, and a statement only for those that can find something", async () => {
+    const { dispatcher, statements, looks, dueNames } = stage();
+    const busy = [dispatcher.look(ask()), dispatcher.look(ask())];
+    const claims = ["a", "b", "c", "d"].map((name) => dispatcher.look(ask({ names: [name] })));
+    dueNames.add("c");
+    await turn();
+    await statements[0]!.give(1);
+    await statements[1]!.give(1);
+    await turn();
+    expect(looks).toEqual([["a", "b", "c", "d"]]);
+    expect(statements.slice(2).map(({ asks }) => asks.map(({ names }) => names))).toEqual([[["c"]]]);
+    await statements[2]!.give(1);
+    expect((await Promise.all(claims)).map(idsOf)).toEqual([null, null, ["t2"], null]);
+    await Promise.all(busy);
+  });
+
+  test("of several queues only those with due tasks are claimed from, in their order", async () => {
+    const { dispatcher, statements, looks, due } = stage();
+    due.add("b").add("c");
+    const claim = dispatcher.look(ask({ queues: ["a", "b", "c"] }));
+    await turn();
+    expect(looks).toEqual([["a", "b", "c"]]);
+    expect(statements.map(({ queue }) => queue)).toEqual(["b"]);
+    await statements[0]!.give(0);
+    expect(statements.map(({ queue }) => queue)).toEqual(["b", "c"]);
+    await statements[1]!.give(1);
+    expect(idsOf(await claim)).toEqual(["t0"]);
+  });
+
+  test("one that waits in two lines is never asked for in both at once", async () => {
+    const { dispatcher, statements, due } = stage();
+    const claim = dispatcher.wait(ask({ queues: ["a", "b"] }), 60_000);
+    await turn();
+    due.add("a");
+    expect(statements.map(({ queue }) => queue)).toEqual(["a"]);
+    dispatcher.wake({ projectId: 1, queue: "b" });
+    expect(statements.map(({ queue }) => queue)).toEqual(["a"]);
+    await statements[0]!.give(0);
+    // It is free now, and the other line is owed a look.
+    expect(statements.map(({ queue }) => queue)).toEqual(["a", "b"]);
+    await statements[1]!.give(1);
+    expect(idsOf(await claim)).toEqual(["t0"]);
+    dispatcher.close();
+  });
+});
