@@ -94,6 +94,7 @@ const forgetNames: Interceptor = {
 export async function openDatabase(options: PoolOptions): Promise<Database> {
   const settings = { statement_timeout: String(options.statementTimeoutMs) };
   if (options.indexOnly) for (const name of INDEX_ONLY) Object.assign(settings, { [name]: "off" });
+  if (options.indexOnly) Object.assign(settings, { plan_cache_mode: "force_generic_plan" });
   try {
     const direct = await open(options, withStartUpOptions(options.dsn, settings), []);
     return database(direct, options, null);

@@ -1,6 +1,7 @@
 import type { ClaimedView } from "../domain/task/views.ts";
 import type { RequestKey } from "./repeatable.ts";
 import type { Came } from "./split.ts";
+import { atEndOfTurn, isWorthGoing } from "./turns.ts";
 
 /** Tasks that one statement may claim, for however many callers. */
 const ROUND_MAX = 1_000;
@@ -70,7 +71,9 @@ export class Line {
   /** Kinds for which something may be there, and those of them for whose names a look has found something. */
   #hopeful = new Set<string>();
   readonly #certain = new Set<string>();
-  #rounds = 0;
+  /** How many claims each round under way is for. */
+  readonly #underWay: number[] = [];
+  readonly #serveSoon = atEndOfTurn(() => this.serve());
   /** Counts wake-ups, so that a round can tell whether one came while it ran. */
   #wakes = 0;
 
@@ -85,7 +88,7 @@ export class Line {
   join(one: Standing): void {
     this.#standing.add(one);
     this.#hopeful.add(one.ask.kind);
-    this.serve();
+    this.#serveSoon();
   }
 
   leave(one: Standing): void {
@@ -101,23 +104,23 @@ export class Line {
   wake(): void {
     this.#wakes++;
     for (const { ask } of this.#standing) this.#hopeful.add(ask.kind);
-    this.serve();
+    this.#serveSoon();
   }
 
   /** Serves those who may hope for something. */
   serve(): void {
-    while (this.#rounds < ROUNDS) {
+    while (this.#underWay.length < ROUNDS) {
       const work = this.#nextWork();
-      if (!work) return;
-      this.#rounds++;
-      void work().finally(() => {
-        this.#rounds--;
-        this.serve();
+      if (!work || !isWorthGoing(work.size, this.#underWay)) return;
+      this.#underWay.push(work.size);
+      void work.run().finally(() => {
+        this.#underWay.splice(this.#underWay.indexOf(work.size), 1);
+        this.#serveSoon();
       });
     }
   }
 
-  #nextWork(): (() => Promise<void>) | null {
+  #nextWork(): { readonly size: number; run(): Promise<void> } | null {
     if (this.#hopeful.size === 0) return null;
     const free = [...this.#standing].filter(({ busy, ask }) => !busy && this.#hopeful.has(ask.kind));
     const first = free.find(({ ask }) => this.#certain.has(ask.kind)) ?? free[0];
@@ -126,14 +129,15 @@ export class Line {
     const { kind } = first.ask;
     if (!this.#certain.has(kind) && !free.some(({ ask }) => ask.kind === ANY)) {
       const kinds = new Map(free.map(({ ask }) => [ask.kind, ask.names ?? []]));
-      if (kinds.size > KINDS_UNSEEN) return () => this.#look(kinds);
+      if (kinds.size > KINDS_UNSEEN) return { size: free.length, run: () => this.#look(kinds) };
     }
-    this.#hopeful.delete(kind);
-    this.#certain.delete(kind);
-    return () => this.#round(kind);
+    const size = free.filter(({ ask }) => ask.kind === kind).length;
+    return { size, run: () => this.#round(kind) };
   }
 
   async #round(kind: string): Promise<void> {
+    this.#hopeful.delete(kind);
+    this.#certain.delete(kind);
     const there = [...this.#standing].filter(({ busy }) => !busy);
     const ofKind = there.filter(({ ask }) => ask.kind === kind);
     const wakes = this.#wakes;

@@ -1,5 +1,6 @@
 import { Refusal } from "../domain/refusals.ts";
 import { runSplitting } from "./split.ts";
+import { atEndOfTurn, isWorthGoing } from "./turns.ts";
 
 export interface GroupCommitOptions<I, R> {
   /** Batches under way at a time. */
@@ -68,7 +69,7 @@ export interface LaneKey {
 
 /**
  * Lets calls of many callers share transactions. A call joins the batch that is being gathered for its queue; a batch goes
- * as soon as a slot is free, so a lone call never waits, and under load batches grow by themselves. Projects take turns, and
+ * at the end of the turn when a slot is free, so a lone call never waits, and under load batches grow by themselves. Projects take turns, and
  * within a project its queues: a flood, in however many queues, holds the call of another project for a batch or two.
  */
 export class GroupCommit<I, R> {
@@ -77,7 +78,9 @@ export class GroupCommit<I, R> {
   readonly #projects = new Map<number, Map<number, Lane<I, R>>>();
   #gathered = 0;
   #gatheredWeight = 0;
-  #running = 0;
+  /** How many calls each batch under way holds. */
+  readonly #underWay: number[] = [];
+  readonly #pumpSoon = atEndOfTurn(() => this.#pump());
 
   constructor(options: GroupCommitOptions<I, R>) {
     this.#options = options;
@@ -102,21 +105,22 @@ export class GroupCommit<I, R> {
       lane.add({ item, weight, resolve, reject }, weightMax);
       this.#gathered++;
       this.#gatheredWeight += weight;
-      this.#pump();
+      this.#pumpSoon();
     });
   }
 
   #pump(): void {
-    while (this.#running < this.#options.slots) {
+    while (this.#underWay.length < this.#options.slots && isWorthGoing(this.#gathered, this.#underWay)) {
       const next = this.#nextTurn();
       if (!next) return;
       const { queueId, batch } = next;
       this.#gathered -= batch.length;
       for (const { weight } of batch) this.#gatheredWeight -= weight;
-      this.#running++;
+      const size = batch.length;
+      this.#underWay.push(size);
       void this.#flush(queueId, batch).finally(() => {
-        this.#running--;
-        this.#pump();
+        this.#underWay.splice(this.#underWay.indexOf(size), 1);
+        this.#pumpSoon();
       });
     }
   }

@@ -12,7 +12,10 @@ interface Statement {
   fail(error: Error): Promise<void>;
 }
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+/** Two turns: one for what a promise of this turn starts, and its end. */
+const turn = async () => {
+  for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
+};
 
 /** A dispatcher over a database whose statements are answered by hand. */
 function stage() {
@@ -25,7 +28,7 @@ function stage() {
     new Promise<Round>((resolve) => {
       const answer = (came: readonly Came<ClaimedView[]>[], full: boolean) => {
         resolve({ came: new Map(asks.map((ask, at) => [ask, came[at]!])), full });
-        return turn() as Promise<void>;
+        return turn();
       };
       statements.push({
         queue: queue.queue,
@@ -78,55 +81,70 @@ function ask(options: Partial<Pick<Ask, "queues" | "names" | "limit" | "signal">
   };
 }
 
+/** One claim that is with the database, so that what comes now gathers behind it. */
+async function behindOne() {
+  const all = stage();
+  const busy = all.dispatcher.look(ask({ limit: 1_000 }));
+  await turn();
+  return { ...all, busy };
+}
+
 describe("claims that share a statement", () => {
-  test("those that come while statements are under way share the next one, first come first served", async () => {
+  test("those that come in one turn share it, first come first served", async () => {
     const { dispatcher, statements } = stage();
-    const claims = [1, 1, 2, 1].map((limit) => dispatcher.look(ask({ limit })));
+    const claims = [1, 2, 1].map((limit) => dispatcher.look(ask({ limit })));
     await turn();
-    expect(statements.map(({ asks }) => asks.map(({ limit }) => limit))).toEqual([[1], [1]]);
-    await statements[0]!.give(1);
-    expect(statements[2]!.asks.map(({ limit }) => limit)).toEqual([2, 1]);
-    await statements[1]!.give(1);
-    await statements[2]!.give(2, 1);
-    expect((await Promise.all(claims)).map(idsOf)).toEqual([["t0"], ["t1"], ["t2", "t3"], ["t4"]]);
+    expect(statements.map(({ asks }) => asks.map(({ limit }) => limit))).toEqual([[1, 2, 1]]);
+    await statements[0]!.give(1, 2, 1);
+    expect((await Promise.all(claims)).map(idsOf)).toEqual([["t0"], ["t1", "t2"], ["t3"]]);
+  });
+
+  test("those that come while one is under way share the next; it goes beside that one when it is as large", async () => {
+    const { dispatcher, statements } = stage();
+    const claims = [dispatcher.look(ask()), dispatcher.look(ask())];
+    await turn();
+    claims.push(dispatcher.look(ask()));
+    await turn();
+    expect(statements).toHaveLength(1);
+    claims.push(dispatcher.look(ask()));
+    await turn();
+    expect(statements.map(({ asks }) => asks.length)).toEqual([2, 2]);
+    await statements[1]!.give(1, 1);
+    await statements[0]!.give(1, 1);
+    expect((await Promise.all(claims)).map(idsOf)).toEqual([["t2"], ["t3"], ["t0"], ["t1"]]);
   });
 
   test("a statement asks for a thousand tasks at the most", async () => {
     const { dispatcher, statements } = stage();
-    const first = [dispatcher.look(ask()), dispatcher.look(ask())];
-    const others = [600, 400, 1].map((limit) => dispatcher.look(ask({ limit })));
+    const claims = [600, 400, 1].map((limit) => dispatcher.look(ask({ limit })));
     await turn();
-    await statements[0]!.give(1);
-    expect(statements[2]!.asks.map(({ limit }) => limit)).toEqual([600, 400]);
+    expect(statements[0]!.asks.map(({ limit }) => limit)).toEqual([600, 400]);
+    await statements[0]!.give(600, 400);
+    expect(statements[1]!.asks.map(({ limit }) => limit)).toEqual([1]);
     await statements[1]!.give(1);
-    expect(statements[3]!.asks.map(({ limit }) => limit)).toEqual([1]);
-    await statements[2]!.give(600, 400);
-    await statements[3]!.give(1);
-    await Promise.all(first);
-    expect((await Promise.all(others)).map((tasks) => tasks?.length)).toEqual([600, 400, 1]);
+    expect((await Promise.all(claims)).map((tasks) => tasks?.length)).toEqual([600, 400, 1]);
   });
 
   test("where too few are found the rest get nothing, without a statement of their own", async () => {
     const { dispatcher, statements } = stage();
-    const busy = [dispatcher.look(ask()), dispatcher.look(ask())];
-    const claims = [dispatcher.look(ask()), dispatcher.look(ask()), dispatcher.look(ask({ names: ["a"] }))];
+    const claims = [
+      ...[1_000, 1].map((limit) => dispatcher.look(ask({ limit }))),
+      dispatcher.look(ask({ names: ["a"] })),
+    ];
     await turn();
-    await statements[0]!.give(1);
-    await statements[2]!.give(1, 0);
-    await statements[1]!.give(1);
-    expect((await Promise.all(claims)).map(idsOf)).toEqual([["t1"], null, null]);
-    await Promise.all(busy);
-    expect(statements).toHaveLength(3);
+    expect(statements.map(({ asks }) => asks.map(({ limit }) => limit))).toEqual([[1_000]]);
+    await statements[0]!.give(2);
+    expect((await Promise.all(claims)).map(idsOf)).toEqual([["t0", "t1"], null, null]);
+    expect(statements).toHaveLength(1);
   });
 
   test("each caller of a statement that fails is told so", async () => {
     const { dispatcher, statements } = stage();
-    const claims = Promise.allSettled([dispatcher.look(ask()), dispatcher.look(ask()), dispatcher.look(ask())]);
+    const claims = Promise.allSettled([dispatcher.look(ask()), dispatcher.look(ask())]);
     await turn();
-    await statements[0]!.give(1);
-    await statements[1]!.fail(new Error("no"));
-    await statements[2]!.fail(new Error("no"));
-    expect((await claims).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+    await statements[0]!.fail(new Error("no"));
+    expect((await claims).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    expect(statements).toHaveLength(1);
   });
 });
 
@@ -135,14 +153,14 @@ describe("claims that wait", () => {
     const { dispatcher, statements } = stage();
     const stop = new AbortController();
     const claims = Array.from({ length: 1_000 }, () => dispatcher.wait(ask({ signal: stop.signal }), 60_000));
-    // The first ones have statements of their own; the others share one, and then all is quiet.
-    for (let at = 0; at < statements.length; at++) await statements[at]!.give();
-    const idle = statements.length;
-    expect(idle).toBe(3);
+    await turn();
+    expect(statements.map(({ asks }) => asks.length)).toEqual([1_000]);
+    await statements[0]!.give();
+    expect(statements).toHaveLength(1);
     dispatcher.wake({ projectId: 1, queue: "q" });
-    expect(statements).toHaveLength(idle + 1);
-    expect(statements.at(-1)!.asks).toHaveLength(1_000);
-    await statements.at(-1)!.give(1, 1);
+    await turn();
+    expect(statements.map(({ asks }) => asks.length)).toEqual([1_000, 1_000]);
+    await statements[1]!.give(1, 1);
     expect(idsOf(await claims[0]!)).toEqual(["t0"]);
     expect(idsOf(await claims[1]!)).toEqual(["t1"]);
     expect(dispatcher.waiting).toBe(998);
@@ -155,6 +173,7 @@ describe("claims that wait", () => {
   test("what comes while a statement is under way makes it look again", async () => {
     const { dispatcher, statements } = stage();
     const claim = dispatcher.wait(ask(), 60_000);
+    await turn();
     dispatcher.wake({ projectId: 1, queue: "q" });
     await statements[0]!.give(0);
     expect(statements).toHaveLength(2);
@@ -168,13 +187,14 @@ describe("claims that wait", () => {
     const gone = new AbortController();
     const first = dispatcher.wait(ask({ signal: gone.signal }), 60_000);
     const second = dispatcher.wait(ask(), 60_000);
-    await statements[0]!.give(0);
-    await statements[1]!.give(0);
+    await turn();
+    await statements[0]!.give(0, 0);
     gone.abort();
     expect(await first).toBeNull();
     dispatcher.wake({ projectId: 1, queue: "q" });
-    expect(statements[2]!.asks).toHaveLength(1);
-    await statements[2]!.give(1);
+    await turn();
+    expect(statements[1]!.asks).toHaveLength(1);
+    await statements[1]!.give(1);
     expect(idsOf(await second)).toEqual(["t0"]);
     dispatcher.close();
   });
@@ -195,19 +215,16 @@ describe("claims that wait", () => {
 
 describe("names and several queues", () => {
   test("many filters cost one look, and a statement only for those that can find something", async () => {
-    const { dispatcher, statements, looks, dueNames } = stage();
-    const busy = [dispatcher.look(ask()), dispatcher.look(ask())];
+    const { dispatcher, statements, looks, dueNames, busy } = await behindOne();
     const claims = ["a", "b", "c", "d"].map((name) => dispatcher.look(ask({ names: [name] })));
     dueNames.add("c");
     await turn();
-    await statements[0]!.give(1);
-    await statements[1]!.give(1);
-    await turn();
+    await statements[0]!.give(1_000);
     expect(looks).toEqual([["a", "b", "c", "d"]]);
-    expect(statements.slice(2).map(({ asks }) => asks.map(({ names }) => names))).toEqual([[["c"]]]);
-    await statements[2]!.give(1);
-    expect((await Promise.all(claims)).map(idsOf)).toEqual([null, null, ["t2"], null]);
-    await Promise.all(busy);
+    expect(statements.slice(1).map(({ asks }) => asks.map(({ names }) => names))).toEqual([[["c"]]]);
+    await statements[1]!.give(1);
+    expect((await Promise.all(claims)).map(idsOf)).toEqual([null, null, ["t1000"], null]);
+    await busy;
   });
 
   test("of several queues only those with due tasks are claimed from, in their order", async () => {
@@ -230,6 +247,7 @@ describe("names and several queues", () => {
     due.add("a");
     expect(statements.map(({ queue }) => queue)).toEqual(["a"]);
     dispatcher.wake({ projectId: 1, queue: "b" });
+    await turn();
     expect(statements.map(({ queue }) => queue)).toEqual(["a"]);
     await statements[0]!.give(0);
     // It is free now, and the other line is owed a look.

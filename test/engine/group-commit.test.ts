@@ -24,19 +24,70 @@ function pipeline(options: Partial<Record<"slots" | "weightMax" | "gatherMax" | 
 /** A queue, of a project of its own unless it is said. */
 const queue = (queueId: number, projectId = queueId) => ({ projectId, queueId });
 
-/** Lets promises that are due settle. */
-const settled = () => new Promise((resolve) => setImmediate(resolve));
+/** Submits the first, which goes at the end of the turn, and then the others, which gather. */
+async function submitAll(
+  group: GroupCommit<number, string>,
+  items: readonly number[],
+  of: (item: number) => { projectId: number; queueId: number },
+): Promise<{ answers: Promise<string>[] }> {
+  const [first, ...others] = items;
+  const answers = [group.submit(of(first!), first!)];
+  await settled();
+  for (const item of others) answers.push(group.submit(of(item), item));
+  await settled();
+  return { answers };
+}
+const toOne = () => queue(1);
+
+/** Lets what is due at the end of this turn happen, and what follows from it. */
+const settled = async () => {
+  for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
+};
 
 describe("group commit", () => {
   test("a lone call goes at once; those that come meanwhile gather, and go together", async () => {
     const { group, batches } = pipeline({ slots: 1 });
-    const answers = [1, 2, 3].map((item) => group.submit(queue(7), item));
+    const { answers } = await submitAll(group, [1, 2, 3], () => queue(7));
     expect(batches.map(({ items }) => items)).toEqual([[1]]);
     batches[0]!.commit();
     await settled();
     expect(batches.map(({ items }) => items)).toEqual([[1], [2, 3]]);
     batches[1]!.commit();
     expect(await Promise.all(answers)).toEqual(["7:1", "7:2", "7:3"]);
+  });
+
+  test("calls that come in one turn go together", async () => {
+    const { group, batches } = pipeline();
+    const answers = [1, 2, 3].map((item) => group.submit(queue(7), item));
+    await settled();
+    expect(batches.map(({ items }) => items)).toEqual([[1, 2, 3]]);
+    batches[0]!.commit();
+    expect(await Promise.all(answers)).toEqual(["7:1", "7:2", "7:3"]);
+  });
+
+  test("beside a batch another goes only once it is as large, or large enough", async () => {
+    const { group, batches } = pipeline({ weightMax: 100 });
+    const answers = [1, 2, 3].map((item) => group.submit(queue(7), item));
+    await settled();
+    answers.push(group.submit(queue(7), 4), group.submit(queue(7), 5));
+    await settled();
+    expect(batches).toHaveLength(1);
+    answers.push(group.submit(queue(7), 6));
+    await settled();
+    expect(batches.map(({ items }) => items)).toEqual([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    for (const batch of batches) batch.commit();
+    await Promise.all(answers);
+    const large = pipeline({ weightMax: 100 });
+    const many = Array.from({ length: 50 }, (_, at) => large.group.submit(queue(7), at));
+    await settled();
+    for (let at = 0; at < 20; at++) many.push(large.group.submit(queue(7), at));
+    await settled();
+    expect(large.batches.map(({ items }) => items.length)).toEqual([50, 20]);
+    for (const batch of large.batches) batch.commit();
+    await Promise.all(many);
   });
 
   test("a call is answered only after its batch has committed", async () => {
@@ -46,6 +97,7 @@ describe("group commit", () => {
       answered = true;
     });
     await settled();
+    expect(batches).toHaveLength(1);
     expect(answered).toBe(false);
     batches[0]!.commit();
     await answer;
@@ -54,20 +106,19 @@ describe("group commit", () => {
 
   test("each caller gets its own answer", async () => {
     const { group, batches } = pipeline({ slots: 1, weightMax: 10 });
-    const first = group.submit(queue(1), 0);
-    const answers = [5, 3, 9].map((item) => group.submit(queue(1), item));
+    const { answers } = await submitAll(group, [0, 5, 3, 9], toOne);
     batches[0]!.commit();
-    await first;
     await settled();
     batches[1]!.commit();
-    expect(await Promise.all(answers)).toEqual(["1:5", "1:3", "1:9"]);
+    expect(await Promise.all(answers)).toEqual(["1:0", "1:5", "1:3", "1:9"]);
   });
 
   test("batches hold no more than the most, but a call that is larger by itself", async () => {
     const { group, batches } = pipeline({ slots: 1, weightMax: 4 });
-    const answers = [1, 2, 3, 4, 5].map((item) => group.submit(queue(1), item));
+    const { answers } = await submitAll(group, [1, 2, 3, 4, 5], toOne);
     const large = pipeline({ slots: 1 });
     const alone = large.group.submit(queue(1), 100);
+    await settled();
     expect(large.batches.map(({ items }) => items)).toEqual([[100]]);
     large.batches[0]!.commit();
     await alone;
@@ -80,7 +131,7 @@ describe("group commit", () => {
 
   test("a flood of large calls holds a small one on the same queue for one batch only", async () => {
     const { group, batches } = pipeline({ slots: 1, weightMax: 10 });
-    const flood = Array.from({ length: 6 }, (_, at) => group.submit(queue(1), 100 + at));
+    const { answers: flood } = await submitAll(group, [100, 101, 102, 103, 104, 105], toOne);
     const single = group.submit(queue(1), 7);
     batches[0]!.commit();
     await settled();
@@ -97,7 +148,7 @@ describe("group commit", () => {
 
   test("a flood of small calls does not hold up a large one", async () => {
     const { group, batches } = pipeline({ slots: 1, weightMax: 10 });
-    const flood = Array.from({ length: 30 }, (_, at) => group.submit(queue(1), at));
+    const { answers: flood } = await submitAll(group, [...Array(30).keys()], toOne);
     const large = group.submit(queue(1), 100);
     batches[0]!.commit();
     await settled();
@@ -113,7 +164,7 @@ describe("group commit", () => {
 
   test("projects take turns: a flood over many queues holds another project's call for a batch only", async () => {
     const { group, batches } = pipeline({ slots: 1 });
-    const flood = Array.from({ length: 10 }, (_, at) => group.submit(queue(10 + at, 1), at));
+    const { answers: flood } = await submitAll(group, [...Array(10).keys()], (item) => queue(10 + item, 1));
     const single = group.submit(queue(50, 2), 50);
     batches[0]!.commit();
     await settled();
@@ -130,7 +181,7 @@ describe("group commit", () => {
 
   test("lanes take turns: a flood of one holds another's call for a batch only", async () => {
     const { group, batches } = pipeline({ slots: 1 });
-    const flood = Array.from({ length: 10 }, (_, at) => group.submit(queue(1), at));
+    const { answers: flood } = await submitAll(group, [...Array(10).keys()], toOne);
     const single = group.submit(queue(2), 50);
     batches[0]!.commit();
     await settled();
@@ -175,8 +226,8 @@ describe("group commit", () => {
 
   test("an error that is everybody's is not tried again", async () => {
     const { group, batches } = pipeline({ slots: 1 });
-    const first = group.submit(queue(1), 0);
-    const others = [1, 2].map((item) => group.submit(queue(1), item));
+    const { answers } = await submitAll(group, [0, 1, 2], toOne);
+    const [first, ...others] = answers;
     batches[0]!.commit();
     await first;
     await settled();
@@ -187,7 +238,7 @@ describe("group commit", () => {
 
   test("so are calls that would make the gathered ones weigh too much; one alone is always taken", async () => {
     const { group, batches } = pipeline({ slots: 1, gatherWeightMax: 4 });
-    const taken = [100, 101].map((item) => group.submit(queue(1), item));
+    const { answers: taken } = await submitAll(group, [100, 101], toOne);
     expect(() => group.submit(queue(1), 1)).toThrow(Refusal);
     batches[0]!.commit();
     await settled();
@@ -201,7 +252,7 @@ describe("group commit", () => {
 
   test("beyond the bound calls are refused as overloaded, and taken again once there is room", async () => {
     const { group, batches } = pipeline({ slots: 1, gatherMax: 2 });
-    const taken = [0, 1, 2].map((item) => group.submit(queue(1), item));
+    const { answers: taken } = await submitAll(group, [0, 1, 2], toOne);
     expect(group.gathered).toBe(2);
     expect(() => group.submit(queue(1), 3)).toThrow(Refusal);
     batches[0]!.commit();
