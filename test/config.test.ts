@@ -28,9 +28,11 @@ test("an empty environment gives the documented defaults, frozen", () => {
     allowUnsafeDatabase: false,
     autoCreateQueues: true,
     longPollMax: 10_000,
+    socketsMax: 1000,
+    socketCallsMax: 2000,
     allowedHosts: [],
     allowedOrigins: [],
-    rowChecks: true,
+    rowChecks: false,
     shutdownSeconds: 10,
     url: null,
     logLevel: "info",
@@ -74,6 +76,7 @@ test("reads each variable into its unit", () => {
 
 test("row checks are off in production unless asked for", () => {
   expect(readConfig({ NODE_ENV: "production" }).rowChecks).toBe(false);
+  expect(readConfig({ NODE_ENV: "test" }).rowChecks).toBe(true);
   expect(readConfig({ NODE_ENV: "production", ROW_CHECKS: "on" }).rowChecks).toBe(true);
   expect(readConfig({ NODE_ENV: "test", ROW_CHECKS: "off" }).rowChecks).toBe(false);
 });

@@ -51,7 +51,14 @@ export async function refusal(call: Promise<unknown>): Promise<RpcError["data"]>
 
 /** A configuration for tests: any free port, the given database, a server that may be in a hurry. */
 export function testConfig(databaseUrl: string, env: Record<string, string> = {}): Config {
-  return readConfig({ DATABASE_URL: databaseUrl, PORT: "0", LOG_LEVEL: "warn", ALLOW_UNSAFE_DATABASE: "on", ...env });
+  return readConfig({
+    DATABASE_URL: databaseUrl,
+    PORT: "0",
+    LOG_LEVEL: "warn",
+    ALLOW_UNSAFE_DATABASE: "on",
+    ROW_CHECKS: "on",
+    ...env,
+  });
 }
 
 const quiet = createLogger({ level: "error" });
