@@ -99,6 +99,8 @@ test.each([
   ["CONNECT_TIMEOUT_SECONDS", "0"],
   ["CONNECT_TIMEOUT_SECONDS", "NaN"],
   ["STATEMENT_TIMEOUT_SECONDS", "30s"],
+  ["SOCKETS_MAX", "many"],
+  ["SOCKET_CALLS_MAX", "99"],
   ["ALLOWED_HOSTS", "a b"],
   ["ALLOWED_HOSTS", "https://a"],
   ["ALLOWED_ORIGINS", "queue.example.com"],

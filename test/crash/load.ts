@@ -1,4 +1,5 @@
 import { type RpcError, rpc } from "../support/service.ts";
+import { socketRpc } from "../support/socket.ts";
 
 /** What the callers of a load were told. Only what was answered counts as acknowledged. */
 export interface Acknowledged {
@@ -18,6 +19,9 @@ export interface Load {
 const PRODUCERS = 8;
 const WORKERS = 8;
 const RETRY_MS = 25;
+
+/** Callers come over both transports in turn. */
+const transportOf = (caller: number) => (caller % 2 === 0 ? rpc : socketRpc);
 
 /**
  * Producers and workers that go on through failures as a careful client does: a call whose outcome is unknown is repeated
@@ -42,21 +46,23 @@ export function startLoad(url: () => string, queue: string): Load {
   };
 
   const produce = async (producer: number) => {
+    const call = transportOf(producer);
     for (let n = 0; !stopping; n++) {
       const requestId = `${queue}-${producer}-${n}`;
-      const { id } = await persist(() => rpc(url(), "task.enqueue", { queue, requestId, payload: { producer, n } }));
+      const { id } = await persist(() => call(url(), "task.enqueue", { queue, requestId, payload: { producer, n } }));
       acknowledged.enqueued.add(id);
     }
   };
 
-  const work = async () => {
+  const work = async (worker: number) => {
+    const call = transportOf(worker);
     while (!stopping) {
       const { tasks } = await persist(() =>
-        rpc(url(), "task.claim", { queue, limit: 5, leaseSeconds: 1, waitSeconds: 0.1 }),
+        call(url(), "task.claim", { queue, limit: 5, leaseSeconds: 1, waitSeconds: 0.1 }),
       );
       for (const { id, receipt } of tasks) {
         try {
-          await persist(() => rpc(url(), "task.complete", { receipt, result: receipt }));
+          await persist(() => call(url(), "task.complete", { receipt, result: receipt }));
         } catch (error) {
           if ((error as RpcError).data?.type !== "lease_lost") throw error;
           continue;
@@ -67,7 +73,10 @@ export function startLoad(url: () => string, queue: string): Load {
     }
   };
 
-  const all = [...Array.from({ length: PRODUCERS }, (_, at) => produce(at)), ...Array.from({ length: WORKERS }, work)];
+  const all = [
+    ...Array.from({ length: PRODUCERS }, (_, at) => produce(at)),
+    ...Array.from({ length: WORKERS }, (_, n) => work(n)),
+  ];
   return {
     acknowledged,
     async stop() {

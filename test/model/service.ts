@@ -4,11 +4,16 @@ import { openDatabase } from "../../src/db/pool.ts";
 import { settleTls } from "../../src/db/tls-probe.ts";
 import { parseDatabaseUrl } from "../../src/db/url.ts";
 import { createEngine } from "../../src/engine/create.ts";
-import { createLogger } from "../../src/lib/log.ts";
-import { createDispatcher } from "../../src/rpc/dispatch.ts";
+import { createLogger, type Logger } from "../../src/lib/log.ts";
+import { createDispatcher, type Dispatch } from "../../src/rpc/dispatch.ts";
+import { BODY_BYTES_MAX, createHttpHandler } from "../../src/rpc/http.ts";
 import type { Method } from "../../src/rpc/method.ts";
 import { METHODS } from "../../src/rpc/methods/index.ts";
+import { RpcSockets } from "../../src/rpc/websocket.ts";
+import { serveHttp } from "../../src/runtime/index.ts";
 import { expireLate } from "../../src/upkeep/expire-leases.ts";
+import { rawRpc } from "../support/service.ts";
+import { rawSocketRpc } from "../support/socket.ts";
 import type { WireCall } from "./operations.ts";
 
 export type Answer =
@@ -22,11 +27,14 @@ export interface ServiceUnderTest {
   close(): Promise<void>;
 }
 
+export const TRANSPORTS = { HTTP: rawRpc, WebSocket: rawSocketRpc } as const;
+export type Transport = keyof typeof TRANSPORTS;
+
 /**
- * The service without its sockets and without upkeep, so that nothing happens but what the test does: JSON in and out,
- * through the dispatcher, so envelope, schemas and errors are part of it.
+ * The service without upkeep, so that nothing happens but what the test does: JSON in and out, by one of its transports,
+ * so envelope, schemas, group commit and errors are part of it.
  */
-export async function inProcess(databaseUrl: string): Promise<ServiceUnderTest> {
+export async function serviceUnderTest(databaseUrl: string, transport: Transport): Promise<ServiceUnderTest> {
   const log = createLogger({ level: "error" });
   const common = {
     ...slonikTarget(await settleTls(parseDatabaseUrl(databaseUrl))),
@@ -50,18 +58,41 @@ export async function inProcess(databaseUrl: string): Promise<ServiceUnderTest> 
   });
   const methods = METHODS as readonly unknown[] as readonly Method[];
   const dispatch = createDispatcher({ methods, engine, log, observe: () => () => {}, checkResults: true });
-  const call = { project: "default", signal: new AbortController().signal };
+  const server = await serve(dispatch, log);
   return {
     async call({ method, params }) {
-      return JSON.parse((await dispatch(JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }), call))!);
+      return (await TRANSPORTS[transport](server.url, { jsonrpc: "2.0", id: 1, method, params })) as Answer;
     },
     async sweep() {
       while ((await expireLate(context)) > 0);
     },
     async close() {
+      await server.stop();
       await close();
       await hot.end();
       await cold.end();
+    },
+  };
+}
+
+async function serve(dispatch: Dispatch, log: Logger): Promise<{ url: string; stop(): Promise<void> }> {
+  const stopping = new AbortController();
+  const common = { dispatch, log, stopping: stopping.signal, project: "default" };
+  const sockets = new RpcSockets({ ...common, socketsMax: 10, callsMax: 10 });
+  const metrics = { contentType: "text/plain", text: async () => "" };
+  const pages = { ready: async () => true, metrics, openrpc: {} };
+  const server = await serveHttp({
+    host: "127.0.0.1",
+    port: 0,
+    handle: createHttpHandler({ ...common, ...pages, sockets, hosts: [], origins: [] }),
+    log,
+    sockets: { messageBytesMax: BODY_BYTES_MAX, silentSecondsMax: 90 },
+  });
+  return {
+    url: server.url,
+    async stop() {
+      stopping.abort();
+      await server.stop(5);
     },
   };
 }

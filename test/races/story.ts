@@ -9,6 +9,7 @@ import type { Contract } from "../../src/rpc/methods/index.ts";
 import type { Service } from "../../src/serve.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { rpc, startInstance } from "../support/service.ts";
+import { socketRpc } from "../support/socket.ts";
 import { until } from "../support/until.ts";
 
 /** One side of a race that has done its work and not committed yet: the other side now meets its locks. */
@@ -54,6 +55,8 @@ export function story() {
     await pool?.end();
   });
   let queues = 0;
+  /** Both transports in turn, so that the sides of a race meet in one batch whichever way they came. */
+  let calls = 0;
 
   return {
     get client() {
@@ -67,7 +70,7 @@ export function story() {
     queueId: async (name: string) => (await pool.run((db) => db.one(queueByName(1, name)))).id,
     /** A call on the first instance, or on the second. */
     call: <M extends keyof Contract>(method: M, params: Contract[M]["params"], instance = 0) =>
-      rpc(instances[instance]!.url, method, params),
+      (calls++ % 2 === 0 ? rpc : socketRpc)(instances[instance]!.url, method, params),
     url: (instance = 0) => instances[instance]!.url,
 
     /** Runs work in a transaction and keeps it open. */

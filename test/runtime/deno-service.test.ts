@@ -3,7 +3,8 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { testDatabase } from "../support/postgres.ts";
-import { rpc, spawnService, startInstance } from "../support/service.ts";
+import { rpc, type SpawnedService, spawnService, startInstance } from "../support/service.ts";
+import { rpcSocket } from "../support/socket.ts";
 
 setDefaultTimeout(60_000);
 
@@ -15,10 +16,14 @@ function denoProgram(): string {
   return (createRequire(import.meta.url)("deno/install_api.cjs") as { runInstall(): string }).runInstall();
 }
 
-test("drives one task through on Deno, and hands another to an instance on Bun", async () => {
+function startDeno(): Promise<SpawnedService> {
   // No lock file: the project has Bun's.
   const command = [denoProgram(), "run", "--quiet", "--no-lock", "-A", MAIN, "serve"];
-  const deno = await spawnService({ DATABASE_URL: database.url }, command);
+  return spawnService({ DATABASE_URL: database.url }, command);
+}
+
+test("drives one task through on Deno, and hands another to an instance on Bun", async () => {
+  const deno = await startDeno();
   const bun = await startInstance(database.url);
   try {
     const payload = { text: "日本語", list: [1, null] };
@@ -40,6 +45,26 @@ test("drives one task through on Deno, and hands another to an instance on Bun",
     expect((await rpc(deno.url, "admin.verify", {})).violations).toEqual([]);
   } finally {
     await bun.stop();
+    expect(await deno.stop()).toBe(0);
+  }
+});
+
+test("serves calls over a WebSocket on Deno, and lets a claim that waits end when it stops", async () => {
+  const deno = await startDeno();
+  try {
+    const { call, closed } = await rpcSocket(deno.url);
+    const waiting = call("task.claim", { queue: "socket", waitSeconds: 60 });
+    const { id } = await call("task.enqueue", { queue: "socket", payload: { text: "日本語" } });
+    const { tasks } = await waiting;
+    expect(tasks).toMatchObject([{ id, payload: { text: "日本語" } }]);
+    expect(await call("task.complete", { receipt: tasks[0]!.receipt })).toEqual({ id, state: "completed" });
+    const next = call("task.claim", { queue: "socket", waitSeconds: 60, worker: "w" });
+    // Answered behind the claim's first look, or beside it: either way the claim is there.
+    await call("task.get", { id });
+    expect(await deno.stop()).toBe(0);
+    expect(await next).toEqual({ tasks: [] });
+    expect(await closed).toMatchObject({ code: 1001 });
+  } finally {
     expect(await deno.stop()).toBe(0);
   }
 });

@@ -77,6 +77,8 @@ export async function rpcSocket(url: string): Promise<RpcSocket> {
 
 /** One connection for all calls to a service, as a client would have it. */
 const shared = new Map<string, Promise<RpcSocket>>();
+/** Others for messages as they are, whose ids may be anybody's. */
+const raw = new Map<string, Promise<RpcSocket>>();
 
 /**
  * As `rpc`, over a WebSocket: to be given in its place. A call with a signal has a connection of its own, for a caller on
@@ -101,12 +103,23 @@ export async function socketRpc<M extends keyof Contract>(
   }
 }
 
-function sharedSocket(url: string): Promise<RpcSocket> {
-  const known = shared.get(url);
+/** As `rawRpc`, over a WebSocket: one message as it is, on a connection of its own for one call at a time. */
+export async function rawSocketRpc(url: string, message: unknown): Promise<SocketAnswer> {
+  const socket = await rawSocket(url);
+  const answer = socket.next();
+  socket.send(message);
+  return (await answer) as SocketAnswer;
+}
+
+const sharedSocket = (url: string) => remembered(shared, url);
+const rawSocket = (url: string) => remembered(raw, url);
+
+function remembered(sockets: Map<string, Promise<RpcSocket>>, url: string): Promise<RpcSocket> {
+  const known = sockets.get(url);
   if (known) return known;
   const socket = rpcSocket(url);
-  shared.set(url, socket);
-  const forget = () => void (shared.get(url) === socket && shared.delete(url));
+  sockets.set(url, socket);
+  const forget = () => void (sockets.get(url) === socket && sockets.delete(url));
   socket.then(({ closed }) => closed).then(forget, forget);
   return socket;
 }

@@ -7,6 +7,8 @@ export interface WireProxy {
   dropNotifications: boolean;
   /** Passes nothing on any more in either direction, and says nothing, as a firewall that forgot the connection. */
   silent: boolean;
+  /** Commits are carried out, but on the connections that asked for them nothing is answered any more. */
+  swallowCommits: boolean;
   readonly connections: number;
   close(): Promise<void>;
 }
@@ -16,14 +18,16 @@ const READY = "Z".charCodeAt(0);
 
 export async function startWireProxy(target: { host: string; port: number }): Promise<WireProxy> {
   const sockets = new Set<Socket>();
-  const state = { dropNotifications: false, silent: false, connections: 0 };
+  const state = { dropNotifications: false, silent: false, swallowCommits: false, connections: 0 };
   const server: Server = createServer((client) => {
     state.connections += 1;
     const database = connect(target);
     const split = messageSplitter();
     let isIdle = false;
+    let swallowing = false;
     client.on("data", (bytes) => {
       isIdle = false;
+      swallowing ||= state.swallowCommits && /commit/i.test(Buffer.from(bytes).toString("latin1"));
       if (!state.silent) database.write(bytes);
     });
     database.on("data", (bytes) => {
@@ -31,7 +35,7 @@ export async function startWireProxy(target: { host: string; port: number }): Pr
         if (message[0] === READY) isIdle = true;
         return !(state.dropNotifications && isIdle && message[0] === NOTIFICATION);
       });
-      if (!state.silent) client.write(Buffer.concat(kept));
+      if (!state.silent && !swallowing) client.write(Buffer.concat(kept));
     });
     for (const [one, other] of [
       [client, database],
