@@ -38,7 +38,8 @@ export async function addTasks(db: Db, queueId: number, rows: readonly enqueuein
   const holders = new Map<string, { id: string; state: State }>();
   for (let look = 0; open.length > 0; look++) {
     if (look === LOOKS_MAX) throw new Error(`Dedupe keys of queue ${queueId} keep changing hands.`);
-    const answer = await db.maybeOne(enqueueing.enqueueTasks(queueId, open));
+    const statement = open.every(enqueueing.isPlain) ? enqueueing.enqueuePlainTasks : enqueueing.enqueueTasks;
+    const answer = await db.maybeOne(statement(queueId, open));
     if (!answer) throw new QueueGone();
     const keyed = new Set(answer.keyed);
     const refused = open.filter((row) => row.dedupeKey !== null && !keyed.has(row.id));

@@ -19,7 +19,7 @@ import {
   settleDependencies,
   unblockTasks,
 } from "../../../src/domain/task/queries/dependencies.ts";
-import { enqueueTasks, keyHolders } from "../../../src/domain/task/queries/enqueue.ts";
+import { enqueuePlainTasks, enqueueTasks, keyHolders } from "../../../src/domain/task/queries/enqueue.ts";
 import {
   completeTasks,
   expireLeases,
@@ -71,6 +71,10 @@ const HOT: Record<string, Query> = {
   enqueueTasks: enqueueTasks(
     QUEUE,
     ids.map((id, at) => ({ ...task, id, dedupeKey: at % 2 ? `k${at}` : null })),
+  ),
+  enqueuePlainTasks: enqueuePlainTasks(
+    QUEUE,
+    ids.map((id) => ({ ...task, id })),
   ),
   keyHolders: keyHolders(QUEUE, ["a", "b"]),
   claimTasks: claimTasks(claim),
