@@ -13,6 +13,9 @@ export const bytes = (values: readonly Buffer[]) => sql.array([...values], "byte
 export const booleans = (values: readonly boolean[]) => sql.array([...values], "bool");
 /** JSON travels as text and is cast to jsonb in the statement; undefined is SQL's null. */
 export const jsons = (values: readonly unknown[]) => texts(values.map(json));
-/** JSON that is text already, read as jsonb at once instead of by a cast of each. */
-export const jsonTexts = (values: readonly string[]) => sql.array([...values], "jsonb");
+/**
+ * JSON texts as the text of one list, for jsonb_array_elements(…::jsonb): an array's text would have every quote escaped
+ * and read twice, which costs both sides a microsecond for 200 bytes.
+ */
+export const jsonList = (values: readonly string[]): string => `[${values.join()}]`;
 export const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));

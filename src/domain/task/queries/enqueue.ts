@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { floats, ints, jsons, jsonTexts, sql, texts, uuids } from "../../../db/sql.ts";
+import { floats, ints, jsonList, jsons, sql, texts, uuids } from "../../../db/sql.ts";
 
 /** A new task as the statement takes it: ids made, defaults left null, one queue a statement. */
 export interface TaskRow {
@@ -125,10 +125,10 @@ export const enqueuePlainTasks = (queueId: number, rows: readonly PlainRow[]) =>
   ), facts as (
     insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, name, payload)
     select i.id, ${queueId}, i.priority, home.max_attempts, now(), now(), now(), i.name, i.payload
-    from home cross join unnest(
-      ${uuids(rows.map((r) => r.id))}, ${texts(rows.map((r) => r.name))}, ${jsonTexts(rows.map((r) => r.payload))},
-      ${ints(rows.map((r) => r.priority))}
-    ) as i(id, name, payload, priority)
+    from home cross join rows from (
+      unnest(${uuids(rows.map((r) => r.id))}, ${texts(rows.map((r) => r.name))}, ${ints(rows.map((r) => r.priority))}),
+      jsonb_array_elements(${jsonList(rows.map((r) => r.payload))}::jsonb)
+    ) as i(id, name, priority, payload)
   ), ready as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, name)
     select ${queueId}, i.priority, now(), i.id, 0, 0, i.name
