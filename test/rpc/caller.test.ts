@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { callOf } from "../../src/rpc/caller.ts";
+import { callOf, callOfSocket } from "../../src/rpc/caller.ts";
 
 function aCall(stopping = new AbortController()) {
   const hangUp = new AbortController();
@@ -30,4 +30,15 @@ test("when the call has ended, the service's signal holds on to nothing of it", 
   call.end();
   stopping.abort();
   expect(signal.aborted).toBe(false);
+});
+
+test("the calls of a connection share a signal, whenever they ask for it", () => {
+  const call = callOfSocket("default");
+  const { signal } = call;
+  expect([signal.aborted, call.project]).toEqual([false, "default"]);
+  call.abort();
+  expect([signal.aborted, call.signal]).toEqual([true, signal]);
+  const late = callOfSocket("default");
+  late.abort();
+  expect(late.signal.aborted).toBe(true);
 });

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import net from "node:net";
-import { serveHttp } from "../../src/runtime/index.ts";
+import { type ServeOptions, serveHttp } from "../../src/runtime/index.ts";
 import { connect } from "../rpc/raw-http.ts";
+import { openRaw } from "../rpc/raw-websocket.ts";
 import { request, socketLimits } from "../rpc/stub-service.ts";
 import { ChildService } from "./child-service.ts";
 
@@ -138,6 +139,25 @@ test("stopping twice is stopping once, and cuts off what outlasts the grace", as
   expect(server.stop(600)).toBe(stopped);
   expect(await stopped).toBe(false);
   expect(await connection.closed).toBe("");
+});
+
+test("who closes a WebSocket as soon as it opens is told that it has closed", async () => {
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  const handle: ServeOptions["handle"] = async (_request, connection) =>
+    connection.upgrade((socket) => {
+      socket.cut(1013, "Not now.");
+      return { text: () => {}, binary: () => {}, closed: close };
+    })!;
+  const server = await serveHttp({
+    host: "127.0.0.1",
+    port: 0,
+    log: { error: () => {} },
+    sockets: socketLimits,
+    handle,
+  });
+  expect(await (await openRaw(server.port)).closeCode()).toBe(1013);
+  await closed;
+  expect(await server.stop(1)).toBe(true);
 });
 
 test("a port that is taken is told", async () => {
