@@ -3,7 +3,7 @@ import { type Db, NoConnection } from "../db/pool.ts";
 import type { QueueRow } from "../domain/queue/queries.ts";
 import { Refusal } from "../domain/refusals.ts";
 import { addDependencies } from "../domain/task/queries/dependencies.ts";
-import type { TaskRow } from "../domain/task/queries/enqueue.ts";
+import { isPlain, type TaskRow } from "../domain/task/queries/enqueue.ts";
 import {
   type Added,
   addTasks,
@@ -18,6 +18,7 @@ import { shareOut } from "../lib/share-out.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, EnqueueParams, NewTask } from "./engine.ts";
+import { addPlainOnce } from "./enqueue-plain.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { answered, orAnswered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 
@@ -49,23 +50,35 @@ export function enqueueing(context: EngineContext, limits: BatchLimits) {
     weight: ({ placed }) => placed.reduce((sum, { payload }) => sum + 1 + payload.length / PAYLOAD_OF_A_TASK, 0),
     weightMax: BATCH_MAX,
     mayBeOnes: (error) => !isUnavailable(error) && !(error instanceof NoConnection) && !(error instanceof QueueGone),
-    run: (queueId, parts) =>
-      repeatableAll(context.hot, parts, async (db, due, after) => {
-        const rows = due.flatMap(({ placed }) =>
-          placed.map(({ task, payload }) => taskRow(context.newId(queueId), task, payload)),
-        );
-        if (rows.length === 0) return due.map(() => []);
-        const added = await addTasks(db, queueId, rows);
-        // A task made for an earlier time lies before those that were claimed last.
-        const stirred = rows.some(({ runAt }) => runAt !== null);
-        after(() => context.wakeups.wake(queueId, { stirred }));
-        return shareOut(
-          added,
-          due.map(({ placed }) => placed.length),
-        );
-      }),
+    run: (queueId, parts) => addParts(context, queueId, parts),
   });
   return (params: EnqueueParams, call: Call) => enqueue(context, pipe, params, call);
+}
+
+/** Adds one batch: the tasks of several calls on one queue. */
+async function addParts(context: EngineContext, queueId: number, parts: readonly Part[]): Promise<Told<Added[]>[]> {
+  const rowsOf = ({ placed }: Part) =>
+    placed.map(({ task, payload }) => taskRow(context.newId(queueId), task, payload));
+  if (parts.some(({ request }) => request.requestId !== undefined)) {
+    const calls = parts.map((part) => ({ request: part.request, rows: rowsOf(part) }));
+    if (calls.every(({ rows }) => rows.every(isPlain))) {
+      const told = await addPlainOnce(context, queueId, calls);
+      context.wakeups.wake(queueId, { stirred: false });
+      return told;
+    }
+  }
+  return await repeatableAll(context.hot, parts, async (db, due, after) => {
+    const rows = due.flatMap(rowsOf);
+    if (rows.length === 0) return due.map(() => []);
+    const added = await addTasks(db, queueId, rows);
+    // A task made for an earlier time lies before those that were claimed last.
+    const stirred = rows.some(({ runAt }) => runAt !== null);
+    after(() => context.wakeups.wake(queueId, { stirred }));
+    return shareOut(
+      added,
+      due.map(({ placed }) => placed.length),
+    );
+  });
 }
 
 /** Adds tasks, all or none. Answers them in order. */

@@ -69,7 +69,7 @@ async function inTransaction<M extends { readonly request: RequestKey }, T>(
   after: After,
   refuses: (call: M, answer: T) => boolean,
 ): Promise<Told<T>[]> {
-  const rows = calls.map(({ request }) => rowOf(request));
+  const rows = calls.map(({ request }) => requestRow(request));
   // The same requestId twice in one batch: the first is the call, the others are its repeats.
   const first = new Map<string, number>();
   for (const [at, row] of rows.entries()) {
@@ -119,7 +119,7 @@ async function inTransaction<M extends { readonly request: RequestKey }, T>(
 }
 
 /** What was answered to the first calls with these requestIds; a conflict where that was another call. */
-async function answersTo<T>(db: Db, rows: readonly RequestRow[]): Promise<Told<T>[]> {
+export async function answersTo<T>(db: Db, rows: readonly RequestRow[]): Promise<Told<T>[]> {
   if (rows.length === 0) return [];
   const found = new Map((await db.any(getRequests(rows))).map((row) => [nameOf(row.project_id, row.request_id), row]));
   return rows.map((row) => {
@@ -134,7 +134,7 @@ export async function answered<T>(
   database: Database,
   key: RequestKey & { readonly requestId: string },
 ): Promise<T | undefined> {
-  const row = rowOf(key)!;
+  const row = requestRow(key)!;
   return await database.run(async (db) => {
     if ((await db.any(getRequests([row]))).length === 0) return undefined;
     const [told] = await answersTo<T>(db, [row]);
@@ -159,7 +159,8 @@ export async function orAnswered<T>(database: Database, key: RequestKey, act: ()
   }
 }
 
-function rowOf({ projectId, requestId, method, params }: RequestKey): RequestRow | null {
+/** How a call with a requestId is noted; null for one without. */
+export function requestRow({ projectId, requestId, method, params }: RequestKey): RequestRow | null {
   return requestId === undefined ? null : { projectId, requestId, method, paramsHash: hashOf(params) };
 }
 

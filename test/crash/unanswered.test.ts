@@ -13,6 +13,8 @@ import { startWireProxy, type WireProxy } from "../support/wire-proxy.ts";
 setDefaultTimeout(120_000);
 
 const CALLERS = 60;
+/** The end of a transaction, and the statement that is one by itself. */
+const COMMITTING = /commit|enqueue_plain_tasks_once/i;
 const database = testDatabase();
 
 type Method = keyof Contract;
@@ -44,7 +46,7 @@ async function repeatAfterKill<M extends Method>(
 ): Promise<{ first: PromiseSettledResult<unknown>[]; second: Contract[M]["result"][]; url: string }> {
   const { service, proxy } = await serviceBehindProxy();
   const calls = await prepare(service.url);
-  proxy.swallowCommits = true;
+  proxy.swallow = COMMITTING;
   const first = Promise.allSettled(callAll(service.url, calls));
   await until("a batch has committed", committed);
   service.kill("SIGKILL");

@@ -7,8 +7,8 @@ export interface WireProxy {
   dropNotifications: boolean;
   /** Passes nothing on any more in either direction, and says nothing, as a firewall that forgot the connection. */
   silent: boolean;
-  /** Commits are carried out, but on the connections that asked for them nothing is answered any more. */
-  swallowCommits: boolean;
+  /** What names this is carried out, but on the connection that asked for it nothing is answered any more. */
+  swallow: RegExp | null;
   readonly connections: number;
   close(): Promise<void>;
 }
@@ -18,7 +18,7 @@ const READY = "Z".charCodeAt(0);
 
 export async function startWireProxy(target: { host: string; port: number }): Promise<WireProxy> {
   const sockets = new Set<Socket>();
-  const state = { dropNotifications: false, silent: false, swallowCommits: false, connections: 0 };
+  const state = { dropNotifications: false, silent: false, swallow: null as RegExp | null, connections: 0 };
   const server: Server = createServer((client) => {
     state.connections += 1;
     const database = connect(target);
@@ -27,7 +27,7 @@ export async function startWireProxy(target: { host: string; port: number }): Pr
     let swallowing = false;
     client.on("data", (bytes) => {
       isIdle = false;
-      swallowing ||= state.swallowCommits && /commit/i.test(Buffer.from(bytes).toString("latin1"));
+      swallowing ||= state.swallow?.test(Buffer.from(bytes).toString("latin1")) ?? false;
       if (!state.silent) database.write(bytes);
     });
     database.on("data", (bytes) => {

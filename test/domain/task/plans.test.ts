@@ -19,7 +19,12 @@ import {
   settleDependencies,
   unblockTasks,
 } from "../../../src/domain/task/queries/dependencies.ts";
-import { enqueuePlainTasks, enqueueTasks, keyHolders } from "../../../src/domain/task/queries/enqueue.ts";
+import {
+  enqueuePlainTasks,
+  enqueuePlainTasksOnce,
+  enqueueTasks,
+  keyHolders,
+} from "../../../src/domain/task/queries/enqueue.ts";
 import {
   completeTasks,
   expireLeases,
@@ -75,6 +80,11 @@ const HOT: Record<string, Query> = {
   enqueuePlainTasks: enqueuePlainTasks(
     QUEUE,
     ids.map((id) => ({ ...task, id })),
+  ),
+  enqueuePlainTasksOnce: enqueuePlainTasksOnce(
+    QUEUE,
+    ids.map((id, at) => ({ ...task, id, requestId: at % 2 ? id : null })),
+    requests.map((request) => ({ ...request, answer: "[]" })),
   ),
   keyHolders: keyHolders(QUEUE, ["a", "b"]),
   claimTasks: claimTasks(claim),
