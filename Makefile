@@ -28,14 +28,15 @@ migrate-down: $(INSTALLED) ## Take the newest migration back
 test: $(INSTALLED) ## Run all tests; some of them: make test ARGS="test/db"
 	@$(BUN) scripts/test.ts $(ARGS)
 
-check: $(INSTALLED) ## Do what CI does: format, lint, types, generated files, tests
+check: $(INSTALLED) ## Do what CI does: format, lint, types, generated files, a short bench, tests
 	$(BUN) node_modules/@biomejs/biome/bin/biome ci --error-on-warnings $(if $(CI),--colors=off)
 	$(BUN) node_modules/typescript/bin/tsc --noEmit
 	$(BUN) scripts/schema.ts --check
 	$(BUN) scripts/docs.ts --check
+	@$(BUN) bench/run.ts --smoke
 	@$(BUN) scripts/test.ts
 
-bench: $(INSTALLED) ## Measure throughput and latency
+bench: $(INSTALLED) ## Measure throughput, latency and the rest beside other queues; ARGS=--help
 	@$(BUN) bench/run.ts $(ARGS)
 
 schema: $(INSTALLED) ## Write db/schema.sql anew from db/migrations
