@@ -1,7 +1,7 @@
 /** Notifications of queues that got tasks, and of queues that somebody waits for; each names the instance it comes from. */
 export const CHANNELS = { ready: "opensqs_ready", waiting: "opensqs_waiting" } as const;
 export type Topic = keyof typeof CHANNELS;
-/** Queues of this long a time are told to other instances in one notification. */
+/** Notifications are at least this far apart; queues that come in between are told in one. */
 const COALESCE_MS = 20;
 /** A notification's payload is at most 8,000 bytes; more queues than this at once go in several. */
 const QUEUES_PER_NOTIFICATION = 500;
@@ -40,6 +40,7 @@ export class Wakeups {
   readonly #saidWaiting = new Map<number, number>();
   readonly #lookingAgain = new Set<ReturnType<typeof setTimeout>>();
   #bus: Bus | null = null;
+  #toldAt = Number.NEGATIVE_INFINITY;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   /** Calls `listener` whenever a queue may have got tasks. */
@@ -105,12 +106,15 @@ export class Wakeups {
   #tellLater(topic: Topic, queueId: number, mark: string): void {
     if (!this.#bus) return;
     this.#untold[topic].set(queueId, mark);
-    this.#timer ??= setTimeout(() => this.#tell(), COALESCE_MS);
+    // The first after a pause goes at the end of this turn.
+    const dueMs = Math.max(0, this.#toldAt + COALESCE_MS - performance.now());
+    this.#timer ??= setTimeout(() => this.#tell(), dueMs);
   }
 
   #tell(): void {
     this.#timer = null;
     const now = performance.now();
+    this.#toldAt = now;
     for (const [queueId, until] of this.#waitingElsewhere) if (until < now) this.#waitingElsewhere.delete(queueId);
     for (const [queueId, at] of this.#saidWaiting) if (now - at > WAITING_AGAIN_MS) this.#saidWaiting.delete(queueId);
     for (const topic of Object.keys(CHANNELS) as Topic[]) {
