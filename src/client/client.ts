@@ -1,14 +1,26 @@
 import type { JsonObject } from "../lib/json.ts";
 import type { Contract, Params, Result } from "./contract.ts";
-import { exchange, type Fetch } from "./http.ts";
-import { METHOD_KINDS, type MethodName, makeRepeatable } from "./methods.ts";
+import { type Fetch, HttpTransport } from "./http.ts";
+import { writeMessage } from "./message.ts";
+import { isBrief, METHOD_KINDS, type MethodName, makeRepeatable } from "./methods.ts";
 import { DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
+import { SocketTransport } from "./socket.ts";
+import type { Transport } from "./transport.ts";
+
+/**
+ * `http`: each call by a request of its own. `websocket`: all calls over one connection, which is opened when it is needed
+ * and closed when it is idle; where none can be had, over HTTP.
+ */
+export type TransportName = "http" | "websocket";
 
 export interface ClientOptions {
   /** Where the service listens, without /rpc. Default: http://127.0.0.1:8080 */
   readonly url?: string;
-  /** Sent with every call, for example `{ authorization: "Bearer osqs_…" }`. */
+  /** Default: http */
+  readonly transport?: TransportName;
+  /** Sent with every call, or once when a WebSocket is opened; for example `{ authorization: "Bearer osqs_…" }`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Makes the calls that go over HTTP. */
   readonly fetch?: Fetch;
   readonly retry?: Partial<RetryPolicy>;
   /** Seconds until one try is given up, beside the waitSeconds that the call itself asks for. Default: 30 */
@@ -52,35 +64,72 @@ export interface Caller {
    * retries), TypeError (a parameter is not JSON), or the signal's reason.
    */
   call<M extends MethodName>(method: M, ...args: Arguments<M>): Promise<Result<M>>;
+  /** Ends a WebSocket and the calls on it; the client cannot be used any more. Does nothing over HTTP. */
+  close(): void;
 }
 
 export type Client = Caller & Namespaces;
 
 const TIMEOUT_SECONDS = 30;
+const DEFAULT_URL = "http://127.0.0.1:8080";
 
-/** A typed client of one service. It holds no connection of its own, so there is nothing to close. */
+/** What each client was made with, so that others can be made like it. */
+const optionsOf = new WeakMap<Client, ClientOptions>();
+
+/** A client like `client` that calls by `transport`; null for one that createClient() has not made. */
+export function alike(client: Client, transport: TransportName): Client | null {
+  const options = optionsOf.get(client);
+  return options === undefined ? null : createClient({ ...options, transport });
+}
+
+/** The transport a client's user wants; undefined if that is left open. A fetch of the user's is wanted for every call. */
+export function transportOf(client: Client): TransportName | undefined {
+  const options = optionsOf.get(client);
+  return options?.transport ?? (options?.fetch === undefined ? undefined : "http");
+}
+
+function makeTransport(url: string, { transport, headers = {}, fetch: own = fetch }: ClientOptions): Transport {
+  const http = new HttpTransport({ url, headers, fetch: own });
+  return transport === "websocket" ? new SocketTransport({ url: url.replace(/^http/, "ws"), headers, http }) : http;
+}
+
+/** A typed client of one service. */
 export function createClient(options: ClientOptions = {}): Client {
-  const url = (options.url ?? "http://127.0.0.1:8080").replace(/\/+$/, "");
+  const url = (options.url ?? DEFAULT_URL).replace(/\/+$/, "");
+  const transport = makeTransport(`${url}/rpc`, options);
   let lastId = 0;
 
   async function send(method: MethodName, given: JsonObject, how: CallOptions): Promise<unknown> {
     const { params, repeatable } = makeRepeatable(method, given, how.repeatable);
     const waitMs = typeof params.waitSeconds === "number" ? params.waitSeconds * 1000 : 0;
     const timeoutMs = (how.timeoutSeconds ?? options.timeoutSeconds ?? TIMEOUT_SECONDS) * 1000 + waitMs;
+    const id = ++lastId;
     // Written once, so that every retry is the same text with the same requestId.
-    const body = toJson({ jsonrpc: "2.0", id: ++lastId, method, params });
+    const { text, depth } = writeMessage({ jsonrpc: "2.0", id, method, params });
+    const { signal } = how;
+    const waits = waitMs > 0;
+    const call = { id, method, text, depth, signal, waits, brief: isBrief(method, waits) };
+    const late = method === "task.claim" ? lateClaim(given, repeatable, signal) : undefined;
     const policy = { ...DEFAULT_RETRY, ...options.retry, ...how.retry };
-    return await withRetries({ policy, repeatable, signal: how.signal, waitMs }, (leftMs) =>
-      exchange({
-        method,
-        url: `${url}/rpc`,
-        body,
-        headers: options.headers ?? {},
-        fetch: options.fetch ?? fetch,
-        timeoutMs: Math.min(timeoutMs, leftMs),
-        signal: how.signal,
-      }),
+    return await withRetries({ policy, repeatable, signal, waitMs }, (leftMs) =>
+      transport.exchange({ ...call, late, timeoutMs: Math.min(timeoutMs, leftMs) }),
     );
+  }
+
+  /**
+   * Tasks that come for a caller who has gone are handed back, or they would be leased to nobody. Not those of a claim that
+   * is, or may be, repeated under its requestId, for they are its repeat's.
+   */
+  function lateClaim(given: JsonObject, repeatable: boolean, signal: AbortSignal | undefined) {
+    if (given.requestId !== undefined) return undefined;
+    return (result: unknown) => {
+      if (repeatable && !signal?.aborted) return;
+      const project = given.project === undefined ? {} : { project: given.project };
+      for (const { receipt } of (result as Result<"task.claim">).tasks) {
+        // At worst the lease runs out.
+        send("task.release", { receipt, ...project }, {}).catch(() => undefined);
+      }
+    };
   }
 
   const namespaces: Record<string, Record<string, unknown>> = {};
@@ -93,14 +142,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const call = (method: MethodName, params: JsonObject = {}, how: CallOptions = {}) => send(method, params, how);
   // The one place where the contract's types meet what is only text on the wire: the service checks parameters and
   // results against the same schemas that these types are made from.
-  return Object.freeze({ url, call, ...namespaces }) as unknown as Client;
-}
-
-/** JSON.stringify turns NaN and the infinities into null; a payload is sent as it is or not at all. */
-function toJson(message: unknown): string {
-  return JSON.stringify(message, (key, value: unknown) => {
-    if (typeof value === "number" && !Number.isFinite(value))
-      throw new TypeError(`${key} is ${value}, not a JSON number.`);
-    return value;
-  });
+  const client = Object.freeze({ url, call, close: () => transport.close(), ...namespaces }) as unknown as Client;
+  optionsOf.set(client, options);
+  return client;
 }

@@ -8,23 +8,27 @@ import type { Listener, Step } from "./worker-events.ts";
  */
 export class HeldTask {
   readonly task: ClaimedTask;
-  readonly startedMs: number;
+  readonly claimedMs: number;
   /** Length of the lease, by which it is renewed in time. */
   readonly leaseMs: number;
   /** From here on the lease may have run out. */
   untilMs: number;
   /** When the lease should be renewed next. */
   renewMs: number;
-  /** Null while the task is ours. */
-  lost: LeaseLost | null = null;
+  /** When its handler began; null before. */
+  begunMs: number | null = null;
   /** The handler has returned or thrown; what came of it may still be on its way to the service. */
   ended = false;
-  readonly #controller = new AbortController();
+  /** Null while the task is ours. */
+  lost: LeaseLost | null = null;
   readonly #emit: Listener;
+  /** Made when somebody asks for the signal: most handlers never do, and it costs as much as all else about a task. */
+  #controller: AbortController | null = null;
+  #abortReason: Error | null = null;
 
   constructor(task: ClaimedTask, leaseMs: number, claimedMs: number, emit: Listener) {
     this.task = task;
-    this.startedMs = claimedMs;
+    this.claimedMs = claimedMs;
     this.leaseMs = leaseMs;
     this.#emit = emit;
     this.untilMs = claimedMs + leaseMs;
@@ -32,6 +36,8 @@ export class HeldTask {
   }
 
   get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#abortReason !== null) this.#controller.abort(this.#abortReason);
     return this.#controller.signal;
   }
 
@@ -51,18 +57,24 @@ export class HeldTask {
     if (this.lost !== null && this.lost.state !== "expired") return;
     if (this.lost !== null && state === "expired") return;
     this.lost = new LeaseLost(state);
-    this.#controller.abort(this.lost);
+    this.#abort(this.lost);
     this.#emit({ type: "lease_lost", task: this.task, state, during });
   }
 
   /** The task has been released, so what its handler may still do cannot be reported. */
   handBack(): void {
     this.lost ??= new LeaseLost("released");
-    this.#controller.abort(this.lost);
+    this.#abort(this.lost);
   }
 
   /** The worker stops: the handler is asked to end, and the task is still ours to release. */
   interrupt(): void {
-    this.#controller.abort(new WorkerStopping());
+    this.#abort(new WorkerStopping());
+  }
+
+  /** Of several reasons the first stands, as with any signal. */
+  #abort(reason: Error): void {
+    this.#abortReason ??= reason;
+    this.#controller?.abort(this.#abortReason);
   }
 }

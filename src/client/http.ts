@@ -1,24 +1,35 @@
-import { type ErrorData, RpcError, TransportError } from "./errors.ts";
+import { TIMER_MS_MAX } from "./alarm.ts";
+import { parseAnswer, rpcError } from "./answer.ts";
+import { RpcError, TransportError } from "./errors.ts";
+import type { Exchange, Transport } from "./transport.ts";
 
 /** The part of fetch that the client needs; tests and programs behind a proxy give their own. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-export interface Exchange {
-  readonly method: string;
+export interface HttpOptions {
+  /** Where calls are posted to. */
   readonly url: string;
-  readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly fetch: Fetch;
-  /** Most milliseconds for the whole exchange, the answer's body included. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
 }
 
-/**
- * One HTTP exchange of one call.
- * Answers the call's result; throws RpcError (answered with an error), TransportError (no answer), or the signal's reason.
- */
-export async function exchange(call: Exchange): Promise<unknown> {
+/** Each call by a POST of its own. A caller that gives up hangs up, by which the service learns of it. */
+export class HttpTransport implements Transport {
+  readonly #options: HttpOptions;
+
+  constructor(options: HttpOptions) {
+    this.#options = options;
+  }
+
+  exchange(call: Exchange): Promise<unknown> {
+    return exchange(this.#options, call);
+  }
+
+  /** Nothing is held: connections are those of fetch. */
+  close(): void {}
+}
+
+async function exchange(options: HttpOptions, call: Exchange): Promise<unknown> {
   call.signal?.throwIfAborted();
   // One controller for both reasons to stop: AbortSignal.any() keeps its followers for as long as a long-lived signal
   // lives on Node 20, and every call of a worker would hang on the worker's own signal.
@@ -26,28 +37,35 @@ export async function exchange(call: Exchange): Promise<unknown> {
   const onAbort = () => controller.abort(call.signal?.reason);
   call.signal?.addEventListener("abort", onAbort, { once: true });
   let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    controller.abort(new DOMException("no answer in time", "TimeoutError"));
-  }, call.timeoutMs);
+  const timer = setTimeout(
+    () => {
+      timedOut = true;
+      controller.abort(new DOMException("no answer in time", "TimeoutError"));
+    },
+    Math.min(call.timeoutMs, TIMER_MS_MAX),
+  );
   try {
-    const { response, text } = await post(call, controller.signal);
+    const { response, text } = await post(options, call.text, controller.signal);
     return readAnswer(call.method, response, text);
   } catch (error) {
     if (call.signal?.aborted) throw call.signal.reason;
     if (error instanceof RpcError || error instanceof TransportError) throw error;
-    throw noAnswer(call, error, timedOut);
+    throw noAnswer(options.url, call, error, timedOut);
   } finally {
     clearTimeout(timer);
     call.signal?.removeEventListener("abort", onAbort);
   }
 }
 
-async function post(call: Exchange, signal: AbortSignal): Promise<{ response: Response; text: string }> {
-  const response = await call.fetch(call.url, {
+async function post(
+  { url, headers, fetch }: HttpOptions,
+  body: string,
+  signal: AbortSignal,
+): Promise<{ response: Response; text: string }> {
+  const response = await fetch(url, {
     method: "POST",
-    headers: { ...call.headers, "content-type": "application/json" },
-    body: call.body,
+    headers: { ...headers, "content-type": "application/json" },
+    body,
     // A redirect would turn the POST into a GET, or send the credential elsewhere.
     redirect: "manual",
     signal,
@@ -55,19 +73,19 @@ async function post(call: Exchange, signal: AbortSignal): Promise<{ response: Re
   return { response, text: await response.text() };
 }
 
-function noAnswer(call: Exchange, error: unknown, timedOut: boolean): TransportError {
+function noAnswer(url: string, call: Exchange, error: unknown, timedOut: boolean): TransportError {
   if (timedOut) {
-    const message = `No answer from ${call.url} within ${Math.round(call.timeoutMs) / 1000} s.`;
+    const message = `No answer from ${url} within ${Math.round(call.timeoutMs) / 1000} s.`;
     return new TransportError(call.method, message, { outcome: "unknown", cause: error });
   }
   const reason = whyNeverConnected(error);
   if (reason !== null) {
-    return new TransportError(call.method, `Cannot reach ${call.url}: ${reason}.`, {
+    return new TransportError(call.method, `Cannot reach ${url}: ${reason}.`, {
       outcome: "not_sent",
       cause: error,
     });
   }
-  const message = `The connection to ${call.url} broke: ${innermostMessage(error)}.`;
+  const message = `The connection to ${url} broke: ${innermostMessage(error)}.`;
   return new TransportError(call.method, message, { outcome: "unknown", cause: error });
 }
 
@@ -98,40 +116,12 @@ function innermostMessage(error: unknown): string {
   return message.replace(/[.\s]+$/, "");
 }
 
+/** A JSON-RPC answer counts whatever the HTTP status says: 401 comes with one. */
 function readAnswer(method: string, response: Response, text: string): unknown {
   const answer = parseAnswer(text);
   if (answer === null) throw unexpectedAnswer(method, response, text);
   if ("error" in answer) throw rpcError(method, answer.error);
   return answer.result;
-}
-
-type Answer = { result: unknown } | { error: unknown };
-
-/** A JSON-RPC answer whatever the HTTP status says (401 comes with one), or null when the text is none. */
-function parseAnswer(text: string): Answer | null {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  if (typeof parsed !== "object" || parsed === null || !("jsonrpc" in parsed)) return null;
-  if ("error" in parsed) return { error: parsed.error };
-  return "result" in parsed ? { result: parsed.result } : null;
-}
-
-function rpcError(method: string, error: unknown): RpcError {
-  const { code, message, data } = typeof error === "object" && error !== null ? (error as Record<string, unknown>) : {};
-  return new RpcError(
-    method,
-    typeof code === "number" ? code : -32603,
-    typeof message === "string" ? message : "The service answered with an error that says nothing.",
-    isErrorData(data) ? data : { type: "internal" },
-  );
-}
-
-function isErrorData(data: unknown): data is ErrorData {
-  return typeof data === "object" && data !== null && "type" in data && typeof data.type === "string";
 }
 
 /** HTTP without JSON-RPC: a proxy's page, another program on this port, or a limit of the transport (413, 415, 403). */

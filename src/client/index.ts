@@ -5,7 +5,7 @@
  *     await client.task.enqueue({ queue: "mail", name: "welcome", payload: { to: "ada@example.com" } });
  *     new Worker({ client, queue: "mail", handlers: { welcome: async (task) => send(task.payload) } }).start();
  */
-export { type CallOptions, type Client, type ClientOptions, createClient } from "./client.ts";
+export { type CallOptions, type Client, type ClientOptions, createClient, type TransportName } from "./client.ts";
 export type {
   ClaimedTask,
   Contract,

@@ -1,5 +1,6 @@
+import { Alarm } from "./alarm.ts";
 import type { Client } from "./client.ts";
-import type { Result } from "./contract.ts";
+import type { Params, Result } from "./contract.ts";
 import { retryable } from "./errors.ts";
 import type { HeldTask } from "./held-task.ts";
 import type { Listener } from "./worker-events.ts";
@@ -17,47 +18,59 @@ const AGAIN_AFTER = 1 / 10;
  */
 export class LeaseKeeper {
   readonly #client: Client;
-  readonly #leaseSeconds: number | undefined;
+  /** What every renewal says beside the receipts. */
+  readonly #params: Omit<Params<"task.extend">, "receipts">;
+  readonly #held: ReadonlySet<HeldTask>;
   readonly #emit: Listener;
-  readonly #held = new Set<HeldTask>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #alarm = new Alarm(() => this.#rang());
   #renewing = false;
+  #stopped = false;
 
-  constructor(client: Client, leaseSeconds: number | undefined, emit: Listener) {
+  /** `held` is the worker's own set; each task that enters it is told to keep(). */
+  constructor(
+    client: Client,
+    params: Omit<Params<"task.extend">, "receipts">,
+    held: ReadonlySet<HeldTask>,
+    emit: Listener,
+  ) {
     this.#client = client;
-    this.#leaseSeconds = leaseSeconds;
+    this.#params = params;
+    this.#held = held;
     this.#emit = emit;
   }
 
   keep(held: HeldTask): void {
-    this.#held.add(held);
-    this.#schedule();
+    if (!this.#stopped) this.#alarm.by(Math.min(held.renewMs, held.untilMs));
   }
 
-  drop(held: HeldTask): void {
-    this.#held.delete(held);
-    this.#schedule();
+  /** Nothing is held any more: the alarm would only keep the process alive. */
+  rest(): void {
+    this.#alarm.clear();
   }
 
-  /** One timer for the next thing that can happen to any lease. */
-  #schedule(): void {
-    clearTimeout(this.#timer);
-    let next = Number.POSITIVE_INFINITY;
-    for (const held of this.#ours()) next = Math.min(next, held.untilMs, this.#renewing ? held.untilMs : held.renewMs);
-    if (next === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => this.#tick(), Math.max(next - performance.now(), 0));
+  /** What is still held is left to its lease's end. */
+  stop(): void {
+    this.#stopped = true;
+    this.#alarm.clear();
   }
 
   #ours(): HeldTask[] {
     return [...this.#held].filter((held) => held.lost === null);
   }
 
-  #tick(): void {
+  #rang(): void {
     const now = performance.now();
     for (const held of this.#ours()) if (held.untilMs <= now) held.lose("expired", "clock");
     const ours = this.#ours();
     if (!this.#renewing && ours.some((held) => held.renewMs <= now)) void this.#renewAll(ours);
-    this.#schedule();
+    this.#setAlarm();
+  }
+
+  #setAlarm(): void {
+    if (this.#stopped) return;
+    let next = Number.POSITIVE_INFINITY;
+    for (const held of this.#ours()) next = Math.min(next, held.untilMs, this.#renewing ? held.untilMs : held.renewMs);
+    this.#alarm.by(next);
   }
 
   async #renewAll(ours: readonly HeldTask[]): Promise<void> {
@@ -65,7 +78,7 @@ export class LeaseKeeper {
     for (let from = 0; from < ours.length; from += RECEIPTS_MAX)
       await this.#renew(ours.slice(from, from + RECEIPTS_MAX));
     this.#renewing = false;
-    this.#schedule();
+    this.#setAlarm();
   }
 
   /** Never rejects. */
@@ -74,10 +87,7 @@ export class LeaseKeeper {
     const shortestMs = Math.min(...some.map((held) => held.leaseMs));
     try {
       const { items } = await this.#client.task.extend(
-        {
-          receipts: some.map((held) => held.task.receipt),
-          ...(this.#leaseSeconds === undefined ? {} : { leaseSeconds: this.#leaseSeconds }),
-        },
+        { ...this.#params, receipts: some.map((held) => held.task.receipt) },
         // One try: what is renewed next time may be other tasks, and a try that hangs must end while leases live.
         { retry: { tries: 1 }, timeoutSeconds: shortestMs / 3000 },
       );
@@ -90,6 +100,11 @@ export class LeaseKeeper {
   #take(held: HeldTask, item: Renewal | undefined, sentMs: number): void {
     if (item?.ok) {
       held.renewed(sentMs);
+      return;
+    }
+    if (held.ended || !this.#held.has(held)) {
+      // Its report may have ended the lease while the renewal was under way, and brings its own answer.
+      held.renewMs = performance.now() + held.leaseMs * AGAIN_AFTER;
       return;
     }
     const type = item?.error.data.type;

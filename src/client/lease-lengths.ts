@@ -15,34 +15,46 @@ const GUESS_SECONDS = 5;
 export class LeaseLengths {
   readonly #client: Client;
   readonly #fixedSeconds: number | undefined;
-  readonly #project: string | undefined;
+  readonly #inProject: { readonly project?: string };
   readonly #known = new Map<string, { seconds: number | null; atMs: number }>();
+  #last: { readonly queue: string; readonly expiresAt: string; readonly ms: number } | null = null;
 
-  constructor(client: Client, fixedSeconds: number | undefined, project: string | undefined) {
+  constructor(client: Client, fixedSeconds: number | undefined, inProject: { readonly project?: string }) {
     this.#client = client;
     this.#fixedSeconds = fixedSeconds;
-    this.#project = project;
+    this.#inProject = inProject;
   }
 
-  /** Seconds of the lease of a task of `queue` that ends at `expiresAt`. Never rejects. */
-  async of(queue: string, expiresAt: string): Promise<number> {
-    if (this.#fixedSeconds !== undefined) return this.#fixedSeconds;
-    const byClock = (Date.parse(expiresAt) - Date.now()) / 1000;
-    const byQueue = await this.#ask(queue);
-    const least = Math.min(byClock > 0 ? byClock : Number.POSITIVE_INFINITY, byQueue ?? Number.POSITIVE_INFINITY);
-    return Math.max(Number.isFinite(least) ? least : GUESS_SECONDS, SHORTEST_SECONDS);
+  /** False for a queue that of() knows nothing of before ask(). */
+  knows(queue: string): boolean {
+    return this.#fixedSeconds !== undefined || this.#known.has(queue);
   }
 
-  async #ask(queue: string): Promise<number | null> {
+  /** Milliseconds of the lease of a task of `queue`, just claimed, that ends at `expiresAt`. */
+  of(queue: string, expiresAt: string): number {
+    if (this.#fixedSeconds !== undefined) return this.#fixedSeconds * 1000;
+    // The tasks of one claim end their leases together.
+    if (this.#last?.queue === queue && this.#last.expiresAt === expiresAt) return this.#last.ms;
     const known = this.#known.get(queue);
-    if (known !== undefined && performance.now() - known.atMs < KNOWN_FOR_MS) return known.seconds;
-    const project = this.#project === undefined ? {} : { project: this.#project };
+    if (known !== undefined && performance.now() - known.atMs > KNOWN_FOR_MS) void this.ask(queue);
+    const byClock = (Date.parse(expiresAt) - Date.now()) / 1000;
+    const byQueue = known?.seconds ?? Number.POSITIVE_INFINITY;
+    const least = Math.min(byClock > 0 ? byClock : Number.POSITIVE_INFINITY, byQueue);
+    const ms = Math.max(Number.isFinite(least) ? least : GUESS_SECONDS, SHORTEST_SECONDS) * 1000;
+    this.#last = { queue, expiresAt, ms };
+    return ms;
+  }
+
+  /** Asks the service for the policy of a queue. Never rejects. */
+  async ask(queue: string): Promise<void> {
+    const before = this.#known.get(queue);
+    // Not asked again while this is under way.
+    if (before !== undefined) this.#known.set(queue, { ...before, atMs: performance.now() });
     const seconds = await this.#client.queue
-      .get({ name: queue, ...project }, { timeoutSeconds: ASK_SECONDS, retry: { tries: 1 } })
+      .get({ name: queue, ...this.#inProject }, { timeoutSeconds: ASK_SECONDS, retry: { tries: 1 } })
       // A credential for working need not allow reading queues; then the clock must do.
       .then((found) => found.leaseSeconds)
-      .catch(() => known?.seconds ?? null);
+      .catch(() => before?.seconds ?? null);
     this.#known.set(queue, { seconds, atMs: performance.now() });
-    return seconds;
   }
 }

@@ -56,6 +56,24 @@ export const METHOD_KINDS = {
   "admin.verify": "reads",
 } as const satisfies Record<MethodName, MethodKind>;
 
+/**
+ * Calls that are done with one short statement, most of them as members of a group commit. Over a WebSocket such calls made
+ * in the same turn of the event loop go as one batch: its answers come together, so nothing that takes long may be in it.
+ */
+const BRIEF: ReadonlySet<MethodName> = new Set([
+  "task.enqueue",
+  "task.claim",
+  "task.complete",
+  "task.fail",
+  "task.release",
+  "task.extend",
+  "task.progress",
+  "task.get",
+]);
+
+/** `waits`: the call itself asks the service to wait. */
+export const isBrief = (method: MethodName, waits: boolean): boolean => !waits && BRIEF.has(method);
+
 /** What one call sends, and whether it may be sent again after an answer that never came. */
 export interface Repeatability {
   readonly params: JsonObject;

@@ -1,4 +1,5 @@
 import type { Client } from "./client.ts";
+import type { Params } from "./contract.ts";
 import { isRefusal } from "./errors.ts";
 import type { HeldTask } from "./held-task.ts";
 import type { Listener } from "./worker-events.ts";
@@ -7,7 +8,12 @@ import type { Listener } from "./worker-events.ts";
  * Makes a handler's `progress` function. A handler may report in a tight loop: while one report is on its way, later
  * ones replace each other and only the last is sent. Progress is for people to see, so a failure is told and forgotten.
  */
-export function progressOf(client: Client, held: HeldTask, emit: Listener) {
+export function progressOf(
+  client: Client,
+  inProject: Pick<Params<"task.progress">, "project">,
+  held: HeldTask,
+  emit: Listener,
+) {
   let waiting: { percent: number; note?: string } | null = null;
   let sending: Promise<void> | null = null;
 
@@ -17,7 +23,7 @@ export function progressOf(client: Client, held: HeldTask, emit: Listener) {
       waiting = null;
       try {
         await client.task.progress(
-          { receipt: held.task.receipt, ...report },
+          { receipt: held.task.receipt, ...inProject, ...report },
           { retry: { tries: 2 }, signal: held.signal },
         );
       } catch (error) {

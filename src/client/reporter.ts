@@ -1,124 +1,207 @@
 import type { Client } from "./client.ts";
-import type { Json, Result } from "./contract.ts";
-import { isRefusal, RpcError, retryable, TransportError } from "./errors.ts";
+import type { Json, Params, Result } from "./contract.ts";
+import { Courier } from "./courier.ts";
+import { isRefusal, RpcError, TransportError } from "./errors.ts";
 import type { HeldTask } from "./held-task.ts";
-import { sleep } from "./retry.ts";
+import { writeMessage } from "./message.ts";
+import { type Report, ReportGroups, type Told } from "./report-groups.ts";
 import { describeFailure, PermanentError, RetryLater } from "./worker-errors.ts";
 import type { Listener, Outcome, Step, WorkerEvent } from "./worker-events.ts";
 
-/** What became of one report. */
-type Delivery<T> = { readonly answer: T } | { readonly refused: unknown } | "lost";
-
 type ReleaseReason = Extract<WorkerEvent, { type: "released" }>["reason"];
+type Completion = Params<"task.completeMany">["items"][number];
+type Failure = Params<"task.failMany">["items"][number];
+type Failed = Pick<Result<"task.fail">, "state" | "runAt">;
 
-/** A try takes at least this long, so that a refused connection cannot make the loop spin. */
-const PAUSE_MS = 100;
-const TRY_SECONDS_LEAST = 1;
+/** Releases have no …Many method; a worker that stops hands back hundreds, and not all at the same time. */
+const RELEASES_MAX = 64;
+
+export interface ReporterOptions {
+  readonly client: Client;
+  readonly inProject: { readonly project?: string };
+  readonly emit: Listener;
+  /** Aborted when the worker has stopped waiting for anything. */
+  readonly givenUp: AbortSignal;
+  /** No more will be told about a task: it is done with, or lost. */
+  readonly settled: (held: HeldTask) => void;
+}
+
+/** A failure's outcome, and what is told of it if that is something else than what the handler threw. */
+interface FailureReport extends Report<Failure> {
+  readonly error: unknown;
+}
 
 /**
- * Tells the service how an attempt ended, again and again while the lease lives, and tells the listener what the service
- * made of it. No method rejects.
+ * Tells the service how attempts ended, in groups, again and again while the leases live, and tells the listener what the
+ * service made of each. No method throws or rejects.
  */
 export class Reporter {
-  readonly #client: Client;
-  readonly #emit: Listener;
-  /** Aborted when the worker has stopped waiting for anything. */
-  readonly #givenUp: AbortSignal;
+  readonly #options: ReporterOptions;
+  readonly #courier: Courier;
+  readonly #completions: ReportGroups<Completion, object>;
+  readonly #failures: ReportGroups<Failure, Failed, FailureReport>;
+  readonly #releases: (() => Promise<void>)[] = [];
+  #releasing = 0;
+  #open = 0;
+  #idle: (() => void)[] = [];
 
-  constructor(client: Client, emit: Listener, givenUp: AbortSignal) {
-    this.#client = client;
-    this.#emit = emit;
-    this.#givenUp = givenUp;
+  constructor(options: ReporterOptions) {
+    const { client, inProject, emit, givenUp } = options;
+    this.#options = options;
+    this.#courier = new Courier(emit, givenUp);
+    this.#completions = new ReportGroups<Completion, object>(this.#courier, {
+      step: "complete",
+      // Completing again with the same receipts succeeds again, so no requestId is needed.
+      send: (items, _requestId, how) => client.task.completeMany({ items, ...inProject }, how),
+      told: (report, told) => this.#toldCompletion(report, told),
+    });
+    this.#failures = new ReportGroups<Failure, Failed, FailureReport>(this.#courier, {
+      step: "fail",
+      send: (items, requestId, how) => client.task.failMany({ items, requestId, ...inProject }, how),
+      told: (report, told) => this.#toldFailure(report, told),
+    });
+  }
+
+  /** Reports and releases that are not settled yet. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Resolves as soon as nothing is open. */
+  idle(): Promise<void> {
+    return this.#open === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
   }
 
   /** A handler has ended. `stopping`: it was asked to end by the worker, so a throw of it is no failure of the task. */
-  async report(held: HeldTask, outcome: Outcome, stopping: boolean): Promise<void> {
-    const { lost } = held;
-    // By our own clock alone a lease is only perhaps lost: a result is worth asking, for the service alone decides.
-    if (lost !== null && !(lost.state === "expired" && "result" in outcome)) return this.#discard(held, outcome);
-    if ("result" in outcome) return this.#complete(held, outcome.result);
-    if (outcome.error instanceof RetryLater)
-      return this.release(held, "retry_later", outcome.error.delaySeconds, outcome);
-    const permanent = outcome.error instanceof PermanentError;
-    if (stopping && !permanent) return this.release(held, "stopping", 0, outcome);
-    return this.#fail(held, outcome.error, !permanent, outcome);
+  report(held: HeldTask, outcome: Outcome, stopping: boolean): void {
+    this.#open += 1;
+    try {
+      this.#decide(held, outcome, stopping);
+    } catch (error) {
+      // Anything can be thrown by a handler, an object whose fields throw when they are read included.
+      this.#unreported(held, outcome, error, "fail");
+    }
   }
 
   /** Hands the task back; its attempt does not count. */
-  async release(held: HeldTask, reason: ReleaseReason, delaySeconds: number, outcome?: Outcome): Promise<void> {
-    const params = { receipt: held.task.receipt, delaySeconds, requestId: crypto.randomUUID() };
-    const delivery = await this.#deliver(held, "release", (how) => this.#client.task.release(params, how));
-    if (delivery === "lost") return this.#discard(held, outcome);
+  release(held: HeldTask, reason: ReleaseReason, delaySeconds: number): void {
+    this.#open += 1;
+    this.#release(held, reason, delaySeconds, null);
+  }
+
+  #decide(held: HeldTask, outcome: Outcome, stopping: boolean): void {
+    const { lost } = held;
+    // By our own clock alone a lease is only perhaps lost: a result is worth asking, for the service alone decides.
+    if (lost !== null && !(lost.state === "expired" && "result" in outcome)) this.#discard(held, outcome);
+    else if ("result" in outcome) this.#complete(held, outcome.result);
+    else if (outcome.error instanceof RetryLater)
+      this.#release(held, "retry_later", outcome.error.delaySeconds, outcome);
+    else if (stopping && !(outcome.error instanceof PermanentError)) this.#release(held, "stopping", 0, outcome);
+    else this.#fail(held, outcome.error, !(outcome.error instanceof PermanentError), outcome);
+  }
+
+  #settle(held: HeldTask): void {
+    this.#open -= 1;
+    this.#options.settled(held);
+    if (this.#open > 0 || this.#idle.length === 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #complete(held: HeldTask, returned: unknown): void {
+    // The handler's type is wide, so that any function will do; the service, or JSON itself, refuses what is not JSON.
+    const result = (returned ?? null) as Json;
+    const outcome = { result: returned };
+    try {
+      const characters = held.task.receipt.length + (result === null ? 0 : writeMessage({ result }).text.length);
+      this.#completions.add({ held, item: { receipt: held.task.receipt, result }, characters, outcome });
+    } catch (error) {
+      this.#fail(held, new ResultRefused(error), false, outcome);
+    }
+  }
+
+  #toldCompletion({ held, item, outcome }: Report<Completion>, told: Told<object>): void {
+    if ("lost" in told) {
+      held.lose(told.lost, "complete");
+      this.#discard(held, outcome);
+    } else if ("answer" in told) {
+      const seconds = (performance.now() - held.claimedMs) / 1000;
+      this.#tell(held, { type: "completed", task: held.task, result: item.result, seconds });
+    } else if (isRefused(told.refused)) {
+      // The work is done but its result cannot be kept. Doing it again would end the same way, so this is for a person.
+      this.#fail(held, new ResultRefused(told.refused), false, outcome);
+    } else this.#unreported(held, outcome, told.refused, "complete");
+  }
+
+  #fail(held: HeldTask, error: unknown, retry: boolean, outcome: Outcome): void {
+    const item = { receipt: held.task.receipt, error: describeFailure(error), retry };
+    const report: FailureReport = { held, item, characters: JSON.stringify(item).length, outcome, error };
+    this.#failures.add(report);
+  }
+
+  #toldFailure({ held, error, outcome }: FailureReport, told: Told<Failed>): void {
+    if ("lost" in told) {
+      held.lose(told.lost, "fail");
+      this.#discard(held, outcome);
+    } else if ("answer" in told) {
+      const { state, runAt } = told.answer;
+      this.#tell(held, { type: "failed", task: held.task, error, state, runAt });
+    } else this.#unreported(held, outcome, told.refused, "fail");
+  }
+
+  #release(held: HeldTask, reason: ReleaseReason, delaySeconds: number, outcome: Outcome | null): void {
+    this.#releases.push(() => this.#deliverRelease(held, reason, delaySeconds, outcome));
+    this.#sendReleases();
+  }
+
+  #sendReleases(): void {
+    while (this.#releasing < RELEASES_MAX) {
+      const release = this.#releases.shift();
+      if (release === undefined) return;
+      this.#releasing += 1;
+      void release().finally(() => {
+        this.#releasing -= 1;
+        this.#sendReleases();
+      });
+    }
+  }
+
+  async #deliverRelease(
+    held: HeldTask,
+    reason: ReleaseReason,
+    delaySeconds: number,
+    outcome: Outcome | null,
+  ): Promise<void> {
+    const { client, inProject } = this.#options;
+    const { receipt } = held.task;
+    // Of our own making, not the client's: it stays the same over all the client's calls of this one release.
+    const requestId = crypto.randomUUID();
+    const params = { receipt, ...(delaySeconds === 0 ? {} : { delaySeconds }), requestId, ...inProject };
+    const delivery = await this.#courier.deliver([held], "release", (how) => client.task.release(params, how));
     if ("answer" in delivery) {
       held.handBack();
-      return this.#emit({ type: "released", task: held.task, reason });
-    }
-    // A delay that the service does not take (not a number, beyond a century) is a fault of the handler's.
-    if (reason === "retry_later" && isRefused(delivery.refused))
-      return this.#fail(held, delivery.refused, true, outcome);
-    this.#unreported(held, outcome, delivery.refused, "release");
+      this.#tell(held, { type: "released", task: held.task, reason });
+    } else if (isRefusal(delivery.refused, "lease_lost")) {
+      held.lose(delivery.refused.data.state, "release");
+      this.#discard(held, outcome);
+    } else if (reason === "retry_later" && outcome !== null && isRefused(delivery.refused)) {
+      // A delay that the service does not take (not a number, beyond a century) is a fault of the handler's.
+      this.#fail(held, delivery.refused, true, outcome);
+    } else this.#unreported(held, outcome, delivery.refused, "release");
   }
 
-  async #complete(held: HeldTask, result: unknown): Promise<void> {
-    // The handler's type is wide, so that any function will do; the service, or JSON itself, refuses what is not JSON.
-    const params = { receipt: held.task.receipt, result: (result ?? null) as Json };
-    const delivery = await this.#deliver(held, "complete", (how) => this.#client.task.complete(params, how));
-    if (delivery === "lost") return this.#discard(held, { result });
-    if ("answer" in delivery) {
-      const seconds = (performance.now() - held.startedMs) / 1000;
-      return this.#emit({ type: "completed", task: held.task, result: params.result, seconds });
-    }
-    // The work is done but its result cannot be kept. Doing it again would end the same way, so this is for a person.
-    if (isRefused(delivery.refused)) return this.#fail(held, new ResultRefused(delivery.refused), false, { result });
-    this.#unreported(held, { result }, delivery.refused, "complete");
+  #tell(held: HeldTask, event: WorkerEvent): void {
+    this.#options.emit(event);
+    this.#settle(held);
   }
 
-  async #fail(held: HeldTask, error: unknown, retry: boolean, outcome: Outcome = { error }): Promise<void> {
-    const params = {
-      receipt: held.task.receipt,
-      error: describeFailure(error),
-      retry,
-      // Of our own making, not the client's: it stays the same over all the client's calls of this one report.
-      requestId: crypto.randomUUID(),
-    };
-    const delivery = await this.#deliver(held, "fail", (how) => this.#client.task.fail(params, how));
-    if (delivery === "lost") return this.#discard(held, outcome);
-    if ("refused" in delivery) return this.#unreported(held, outcome, delivery.refused, "fail");
-    const { state, runAt }: Result<"task.fail"> = delivery.answer;
-    this.#emit({ type: "failed", task: held.task, error, state, runAt });
+  #discard(held: HeldTask, outcome: Outcome | null): void {
+    if (outcome !== null) this.#options.emit({ type: "discarded", task: held.task, outcome });
+    this.#settle(held);
   }
 
-  async #deliver<T>(held: HeldTask, step: Step, send: (how: Delivering) => Promise<T>): Promise<Delivery<T>> {
-    for (;;) {
-      const deadlineSeconds = Math.max(held.leftMs / 1000, TRY_SECONDS_LEAST);
-      try {
-        const how = { signal: this.#givenUp, retry: { tries: Number.POSITIVE_INFINITY, deadlineSeconds } };
-        return { answer: await send(how) };
-      } catch (error) {
-        if (isRefusal(error, "lease_lost")) {
-          held.lose(error.data.state, step);
-          return "lost";
-        }
-        // The keeper goes on renewing meanwhile, so the lease may live longer than it did when this try began.
-        if (retryable(error) === null || held.leftMs === 0) return { refused: error };
-        this.#emit({ type: "trouble", during: step, error, retryInSeconds: PAUSE_MS / 1000 });
-      }
-      await sleep(PAUSE_MS, this.#givenUp).catch(() => undefined);
-    }
+  #unreported(held: HeldTask, outcome: Outcome | null, error: unknown, during: Step): void {
+    this.#tell(held, { type: "unreported", task: held.task, outcome, error, during });
   }
-
-  #discard(held: HeldTask, outcome: Outcome | undefined): void {
-    if (outcome !== undefined) this.#emit({ type: "discarded", task: held.task, outcome });
-  }
-
-  #unreported(held: HeldTask, outcome: Outcome | undefined, error: unknown, during: Step): void {
-    this.#emit({ type: "unreported", task: held.task, outcome: outcome ?? null, error, during });
-  }
-}
-
-interface Delivering {
-  readonly signal: AbortSignal;
-  readonly retry: { readonly tries: number; readonly deadlineSeconds: number };
 }
 
 class ResultRefused extends Error {

@@ -18,10 +18,11 @@ export type WorkerEvent =
       readonly state: string;
       readonly runAt: string | null;
     }
+  /** Handed back, and the attempt does not count. `not_begun`: no slot came free for it while others may have been idle. */
   | {
       readonly type: "released";
       readonly task: ClaimedTask;
-      readonly reason: "retry_later" | "stopping" | "no_handler";
+      readonly reason: "retry_later" | "stopping" | "no_handler" | "not_begun";
     }
   /** The task is no longer this worker's; the handler's signal has been aborted. `state` as in LeaseLost. */
   | { readonly type: "lease_lost"; readonly task: ClaimedTask; readonly state: string; readonly during: Step | "clock" }

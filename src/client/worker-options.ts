@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { type Client, createClient } from "./client.ts";
+import { alike, type Client, createClient, type TransportName, transportOf } from "./client.ts";
 import type { ClaimedTask } from "./contract.ts";
 import { guarded, type Listener, warnOfLosses } from "./worker-events.ts";
 
@@ -32,6 +32,17 @@ export interface WorkerOptions {
   readonly handle?: Handler;
   /** Most tasks at once. Default: 10 */
   readonly concurrency?: number;
+  /**
+   * Tasks claimed beyond those that have a slot, so that a slot which comes free has the next one at once; their leases are
+   * renewed, and they are handed back when the worker stops. Default: as many as the handlers get through in a tenth of a
+   * second, going by how long they took so far, at most 1,000; so none behind handlers that take longer.
+   */
+  readonly prefetch?: number;
+  /**
+   * How the worker calls the service. Default: what the client was made with; if it was not told either, by a WebSocket of
+   * the worker's own, or over HTTP where the client has a `fetch` of its user's or no WebSocket can be had.
+   */
+  readonly transport?: TransportName;
   /** Default: each queue's own. Leases are renewed at a third of it for as long as the handler runs. */
   readonly leaseSeconds?: number;
   /** What the service calls this worker. Default: host:process:random */
@@ -50,11 +61,15 @@ export interface WorkerOptions {
 /** The options with their defaults, checked. */
 export interface WorkerSettings {
   readonly client: Client;
+  /** The client is the worker's alone, to be closed when the worker has stopped. */
+  readonly ownClient: boolean;
   readonly queues: readonly string[];
-  readonly project: string | undefined;
+  /** What every call says of the project. */
+  readonly inProject: { readonly project?: string };
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly handle: Handler | undefined;
   readonly concurrency: number;
+  readonly prefetch: number | undefined;
   readonly leaseSeconds: number | undefined;
   readonly name: string;
   readonly waitSeconds: number;
@@ -69,7 +84,7 @@ const QUEUES_MAX = 20;
 export function settle(options: WorkerOptions): WorkerSettings {
   const queues = options.queues ?? (options.queue === undefined ? [] : [options.queue]);
   const handlers = new Map(Object.entries(options.handlers ?? {}));
-  const { handle, concurrency = 10, leaseSeconds, waitSeconds = 20 } = options;
+  const { handle, concurrency = 10, prefetch, leaseSeconds, waitSeconds = 20 } = options;
   check(options.queue === undefined || options.queues === undefined, "give queue or queues, not both");
   check(queues.length >= 1 && queues.length <= QUEUES_MAX, `give 1 to ${QUEUES_MAX} queues`);
   check(handlers.size > 0 || handle !== undefined, "give handlers by task name, or handle for all tasks");
@@ -78,24 +93,33 @@ export function settle(options: WorkerOptions): WorkerSettings {
     `give at most ${NAMES_MAX} handlers, or handle beside them`,
   );
   check(Number.isSafeInteger(concurrency) && concurrency >= 1, "concurrency must be a whole number from 1");
+  check(prefetch === undefined || (Number.isSafeInteger(prefetch) && prefetch >= 0), "prefetch must be a whole number");
   check(waitSeconds >= 1 && waitSeconds <= 60, "waitSeconds must be from 1 to 60");
   check(
     leaseSeconds === undefined || (leaseSeconds >= 1 && leaseSeconds <= 43_200),
     "leaseSeconds must be from 1 to 43200",
   );
   return {
-    client: options.client ?? createClient(options.url === undefined ? {} : { url: options.url }),
+    ...clientOf(options),
     queues,
-    project: options.project,
+    inProject: options.project === undefined ? {} : { project: options.project },
     handlers,
     handle,
     concurrency,
+    prefetch,
     leaseSeconds,
     name: options.name ?? `${hostname()}:${process.pid}:${crypto.randomUUID().slice(0, 8)}`,
     waitSeconds,
     repeatableClaims: options.repeatableClaims ?? false,
     emit: guarded(options.onEvent ?? warnOfLosses),
   };
+}
+
+/** A connection of the worker's own: its claims wait on it, and the end of it tells the service that the worker has gone. */
+function clientOf(options: WorkerOptions): Pick<WorkerSettings, "client" | "ownClient"> {
+  const given = options.client ?? createClient(options.url === undefined ? {} : { url: options.url });
+  const own = alike(given, options.transport ?? transportOf(given) ?? "websocket");
+  return { client: own ?? given, ownClient: own !== null };
 }
 
 function check(holds: boolean, rule: string): void {

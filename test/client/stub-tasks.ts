@@ -46,6 +46,12 @@ export class StubTasks {
     if (state === "pending") this.wakeAll();
   }
 
+  /** As if it had been purged: nothing is known of it or of its receipt. */
+  forget(task: StubTask): void {
+    this.all.splice(this.all.indexOf(task), 1);
+    for (const [receipt, owner] of this.#owners) if (owner === task) this.#owners.delete(receipt);
+  }
+
   wakeAll(): void {
     for (const wake of this.#waiters) wake();
     this.#waiters = new Set();
@@ -68,6 +74,12 @@ export class StubTasks {
         return { result: { tasks: await this.#claim(params, gone) } };
       case "task.extend":
         return { result: { items: (params.receipts as string[]).map((receipt) => this.#extend(receipt)) } };
+      case "task.completeMany":
+      case "task.failMany": {
+        const single = method.replace("Many", "");
+        const items = (params.items as Fields[]).map((item) => toItem(this.#withReceipt(single, item)));
+        return { result: { items } };
+      }
       case "task.get":
         return this.#found(params.id as string);
       case "queue.get":
@@ -120,8 +132,10 @@ export class StubTasks {
     return this.all.find((task) => task.receipt === receipt);
   }
 
-  #lost(receipt: string): { error: { code: number; message: string; data: { type: string; state: string } } } {
-    const state = this.#owners.get(receipt)?.state ?? "claimed";
+  #lost(receipt: string): { error: { code: number; message: string; data: { type: string } & Fields } } {
+    const state = this.#owners.get(receipt)?.state;
+    if (state === undefined)
+      return { error: { code: 1001, message: "not found", data: { type: "not_found", noun: "task" } } };
     return { error: { code: 1003, message: "lost", data: { type: "lease_lost", state } } };
   }
 
@@ -157,4 +171,8 @@ export class StubTasks {
     Object.assign(task, { state: "failed", error: params.error });
     return { result: { id, state: params.retry === false ? "failed" : "pending", runAt: null } };
   }
+}
+
+function toItem(answer: Answer): unknown {
+  return "error" in answer ? { ok: false, error: answer.error } : { ok: true, ...(answer.result as object) };
 }
