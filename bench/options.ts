@@ -17,7 +17,7 @@ Workloads, all unless some are named:
 
   --rounds N           rounds over all workloads; W5, W6, W9 and callers are measured in the first only (3)
   --seconds N          length of W1, W2 and the limits (8)
-  --warm-seconds N     W1, W2: our service runs under the same load for so long before it counts; peers never do (0)
+  --warm-seconds N     our service runs under the same load for so long before W1, W2 and drains count; peers never do (0)
   --peers a,b|none     peers of bench-peers (pg-boss,graphile-worker,pgmq,bullmq:pg,bullmq:always,bullmq:everysec)
   --transports a,b     HTTP,WebSocket
   --connections N      WebSocket connections that a process's callers share (1)

@@ -51,11 +51,21 @@ export const W3S: Workload = {
   },
 };
 
-async function filled(run: Run): Promise<Child> {
+/** Most tasks that are drained to warm up, for each second of --warm-seconds. */
+const WARM_TASKS = 20_000;
+
+/** Fills the queue; before that, it is filled and drained once by bare calls, if the service is to be warm. */
+async function filled(run: Run, limit: number): Promise<{ child: Child; warmed: number }> {
   const control = await run.child();
+  const { warmSeconds, capSeconds } = run.stage.sizes;
+  const tasks = Math.min(WARM_TASKS, Math.round((warmSeconds * WARM_TASKS) / 3));
+  if (tasks > 0) {
+    await control.call("fill", { target: run.quickest, count: tasks });
+    await control.call("drain", { target: run.quickest, callers: limit === 1 ? 64 : 4, limit, tasks, capSeconds });
+  }
   await control.call("fill", { target: run.quickest, count: run.stage.sizes.tasks });
   await run.settle({ vacuum: true });
-  return control;
+  return { child: control, warmed: tasks };
 }
 
 /** Drained by bare calls, one process of callers. */
@@ -65,7 +75,7 @@ async function callOff(
   { callers, limit }: { callers: number; limit: number },
 ): Promise<Figures> {
   await using run = await Run.begin(stage);
-  const child = await filled(run);
+  const { child, warmed } = await filled(run, limit);
   const { tasks, capSeconds } = stage.sizes;
   const before = await run.meter.read();
   const drained = await child.call("drain", { target: run.target(transport), callers, limit, tasks, capSeconds });
@@ -78,11 +88,13 @@ async function callOff(
     seconds: round(drained.seconds, 2),
     ...used,
     // A completion that was not counted by its caller shows here as well, below 0.
-    lost: tasks - completed - unfinished + Math.min(0, drained.completed - completed),
+    lost: tasks - (completed - warmed) - unfinished + Math.min(0, drained.completed - (completed - warmed)),
   };
 }
 
 const LOOK_MS = 5;
+/** About what a busy worker claims at a time. */
+const WORKER_CLAIM = 250;
 
 /** Drained by the project's own Worker: from the start of work until the store says that nothing is left. */
 export async function workOff(
@@ -91,7 +103,7 @@ export async function workOff(
   { processes, concurrency }: { processes: number; concurrency: number },
 ): Promise<Figures> {
   const { tasks, capSeconds } = run.stage.sizes;
-  await filled(run);
+  const { warmed } = await filled(run, WORKER_CLAIM);
   const workers = await Promise.all(Array.from({ length: processes }, () => run.child()));
   const handled = workers.map(() => 0);
   for (const [at, worker] of workers.entries())
@@ -119,6 +131,6 @@ export async function workOff(
     ...used,
     extraRuns: Math.max(0, total() - tasks),
     troubles: stopped.reduce((sum, { troubles }) => sum + troubles, 0),
-    lost: tasks - completed - unfinished,
+    lost: tasks - (completed - warmed) - unfinished,
   };
 }

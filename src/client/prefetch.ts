@@ -51,7 +51,7 @@ export class Prefetch {
 
   /** One task of each claim is weighed: payloads of a queue are alike, and weighing all would cost more than it saves. */
   weigh({ payload }: ClaimedTask): void {
-    if (this.#fixed === undefined) this.#characters = mean(this.#characters, JSON.stringify(payload).length);
+    if (this.#fixed === undefined) this.#characters = mean(this.#characters, JSON.stringify(payload ?? null).length);
   }
 }
 

@@ -1,3 +1,4 @@
+import { REMEMBERED_SECONDS } from "../domain/request/queries.ts";
 import { enqueuePlainTasksOnce } from "../domain/task/queries/enqueue.ts";
 import { type Added, QueueGone } from "../domain/task/repository.ts";
 import type { EngineContext } from "./context.ts";
@@ -41,7 +42,7 @@ export async function addPlainOnce(
     answer: JSON.stringify(calls[at]!.rows.map(pending)),
   }));
   return await context.hot.run(async (db) => {
-    const answer = await db.maybeOne(enqueuePlainTasksOnce(queueId, rows, noted));
+    const answer = await db.maybeOne(enqueuePlainTasksOnce(queueId, rows, noted, REMEMBERED_SECONDS));
     if (!answer) throw new QueueGone();
     const taken = new Set(answer.taken);
     const isRepeat = (at: number) => !isFirst(at) || (requests[at] !== null && !taken.has(requests[at]!.requestId));

@@ -41,6 +41,7 @@ test("a refusal of one is its caller's alone", async () => {
 
 test("what may take long holds no other call up: it goes by itself", async () => {
   const caller = stub.client();
+  await caller.queue.stats();
   const late = gate();
   stub.service.plan = ({ method }) => (method === "queue.stats" ? { after: late.promise } : undefined);
   const waiting = caller.task.claim({ queue: "q", names: ["late"], waitSeconds: 60 });

@@ -144,3 +144,24 @@ test("an idle connection is closed, and another opened when it is needed", async
   expect(stub.overs()).toEqual(["websocket", "websocket"]);
   expect(stub.service.sockets.handshakes).toHaveLength(2);
 });
+
+test("a call that comes while the other side is closing is known not to be sent, and the next one finds a new connection", async () => {
+  let closing = false;
+  const original = globalThis.WebSocket;
+  globalThis.WebSocket = class extends original {
+    override get readyState() {
+      return closing ? original.CLOSING : super.readyState;
+    }
+  };
+  try {
+    const caller = stub.client({ retry: { tries: 1 } });
+    await caller.queue.stats();
+    closing = true;
+    expect(await caught(caller.queue.stats())).toMatchObject({ name: "TransportError", outcome: "not_sent" });
+    closing = false;
+    await caller.queue.stats();
+    expect(stub.service.sockets.handshakes).toHaveLength(2);
+  } finally {
+    globalThis.WebSocket = original;
+  }
+});

@@ -28,6 +28,13 @@ describe.each(TRANSPORTS)("over %s", (over) => {
     expect(stub.heard.of("started").map(({ task }) => task.id)).toEqual(tasks.map(({ id }) => id));
   });
 
+  test("the next claim is on its way before the last task of this one is begun", async () => {
+    for (let at = 0; at < 300; at++) stub.service.tasks.add("n");
+    stub.start({ concurrency: 1, prefetch: 100, handle: () => null });
+    await until("all are completed", () => stub.heard.of("completed").length === 300);
+    expect(limits().slice(0, 2)).toEqual([101, 51]);
+  });
+
   test("what has not begun is handed back when the worker stops, while what runs may end", async () => {
     const tasks = Array.from({ length: 5 }, () => stub.service.tasks.add("n"));
     const end = gate();

@@ -3,6 +3,8 @@
  * holds, so that what comes next is gathered and goes together.
  */
 import { expect, setDefaultTimeout, test } from "bun:test";
+import type { Contract } from "../../src/rpc/methods/index.ts";
+import { socketRpc } from "../support/socket.ts";
 import { type Hold, holds } from "./holds.ts";
 import { story } from "./story.ts";
 
@@ -11,6 +13,10 @@ const race = story();
 const hold = holds(() => race.databaseUrl);
 /** Batches of one kind that an instance has under way at a time (src/engine/create.ts). */
 const SLOTS = 2;
+
+/** Over one WebSocket, where calls are read in the order in which they are made. */
+const call = <M extends keyof Contract>(method: M, params: Contract[M]["params"]) =>
+  socketRpc(race.url(), method, params);
 
 async function claimed(count: number) {
   const queue = race.queue();
@@ -29,9 +35,9 @@ async function inOneBatch<T>(busy: (receipt: string) => Promise<unknown>, calls:
     waiting.push(busy(task!.receipt));
     await race.waiting(slot);
   }
-  const answers = calls.map((call) => call());
+  const answers = calls.map((one) => one());
   // An answer to anything shows that the calls before it have been read.
-  await race.call("admin.health", {});
+  await call("admin.health", {});
   for (const one of held) await one.release();
   await Promise.all(waiting);
   return await Promise.all(answers);
@@ -40,20 +46,17 @@ async function inOneBatch<T>(busy: (receipt: string) => Promise<unknown>, calls:
 test("of two reports of progress the later one stands", async () => {
   const [task] = await claimed(1);
   const { receipt, id } = task!;
-  const report = (percent: number) => () => race.call("task.progress", { receipt, percent });
-  await inOneBatch((other) => race.call("task.progress", { receipt: other, percent: 1 }), [report(10), report(20)]);
-  expect((await race.call("task.get", { id })).progress).toEqual({ percent: 20, note: null });
+  const report = (percent: number) => () => call("task.progress", { receipt, percent });
+  await inOneBatch((other) => call("task.progress", { receipt: other, percent: 1 }), [report(10), report(20)]);
+  expect((await call("task.get", { id })).progress).toEqual({ percent: 20, note: null });
 });
 
 test("of two extensions the later one stands, and both are told so", async () => {
   const [task] = await claimed(1);
   const { receipt, id } = task!;
-  const extend = (leaseSeconds: number) => () => race.call("task.extend", { receipts: [receipt], leaseSeconds });
-  const answers = await inOneBatch(
-    (other) => race.call("task.extend", { receipts: [other] }),
-    [extend(10), extend(6000)],
-  );
-  const { leaseExpiresAt } = await race.call("task.get", { id });
+  const extend = (leaseSeconds: number) => () => call("task.extend", { receipts: [receipt], leaseSeconds });
+  const answers = await inOneBatch((other) => call("task.extend", { receipts: [other] }), [extend(10), extend(6000)]);
+  const { leaseExpiresAt } = await call("task.get", { id });
   expect(Date.parse(leaseExpiresAt!) - Date.now()).toBeGreaterThan(3_000_000);
   expect(answers.flatMap(({ items }) => items)).toEqual([
     { ok: true, id, leaseExpiresAt: leaseExpiresAt! },

@@ -85,6 +85,7 @@ const HOT: Record<string, Query> = {
     QUEUE,
     ids.map((id, at) => ({ ...task, id, requestId: at % 2 ? id : null })),
     requests.map((request) => ({ ...request, answer: "[]" })),
+    86_400,
   ),
   keyHolders: keyHolders(QUEUE, ["a", "b"]),
   claimTasks: claimTasks(claim),

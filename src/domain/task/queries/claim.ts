@@ -60,7 +60,7 @@ const lowest = ({ from }: ClaimArgs) => texts(from.map(time));
 const lowestText = ({ from }: Place) => `{${from.map(time).join()}}`;
 
 // What both claims do with the rows they picked: the move from ready to claimed, shared out in order, and the facts that
-// the workers get. Each row finds its share by a binary search in the shares' first places: joining the list of shares
+// the workers get. A row that is locked stays where it is until the statement ends, so it is deleted by its place. Each row finds its share by a binary search in the shares' first places: joining the list of shares
 // would be a loop over two lists.
 const moveToLease = (a: ClaimArgs) => sql.fragment`
   placed as materialized (
@@ -68,8 +68,7 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
   ), shared as materialized (
     select p.*, width_bucket(p.place, ${ints(firstPlaces(a))}) as share from placed p
   ), gone as (
-    delete from task_ready r using shared s
-    where r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+    delete from task_ready r using shared s where r.ctid = s.at
     returning r.id, r.run_at, r.attempts + 1 as attempts, r.lease_seq + 1 as lease_seq, r.has_dependents, s.share, s.place,
       now() + make_interval(secs =>
         coalesce((${floats(a.shares.map(({ leaseSeconds }) => leaseSeconds))})[s.share], s.lease_seconds)) as expires_at
@@ -98,10 +97,10 @@ export const claimTasks = (a: ClaimArgs) => sql.prepared("claim_tasks", ClaimedR
   with home as materialized (
     select q.lease_seconds from queue q where q.id = ${a.queueId} and not q.paused
   ), picked as materialized (
-    select r.queue_id, r.priority, r.run_at, r.id, home.lease_seconds
+    select r.at, home.lease_seconds
     from home cross join unnest(${ints(PRIORITIES)}, ${lowest(a)}::timestamptz[]) as p(priority, low)
     cross join lateral (
-      select r.queue_id, r.priority, r.run_at, r.id from task_ready r
+      select r.ctid as at from task_ready r
       where r.queue_id = ${a.queueId} and r.priority = p.priority::smallint and r.run_at >= p.low and r.run_at <= now()
       order by r.run_at, r.id limit ${limitOf(a)} for update skip locked
     ) r
@@ -131,9 +130,9 @@ export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.p
     ) r
     order by r.priority, r.run_at, r.id limit ${limitOf(a)} * 2
   ), picked as materialized (
-    select r.queue_id, r.priority, r.run_at, r.id, c.lease_seconds
+    select r.at, c.lease_seconds
     from candidates c cross join lateral (
-      select r.queue_id, r.priority, r.run_at, r.id from task_ready r
+      select r.ctid as at from task_ready r
       where r.queue_id = ${a.queueId} and r.priority = c.priority and r.run_at = c.run_at and r.id = c.id
       for update skip locked
     ) r

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { bytes, floats, ints, jsonList, jsons, sql, texts, uuids } from "../../../db/sql.ts";
-import { REMEMBERED_SECONDS, type RequestRow } from "../../request/queries.ts";
+import type { RequestRow } from "../../request/queries.ts";
 
 /** A new task as the statement takes it: ids made, defaults left null, one queue a statement. */
 export interface TaskRow {
@@ -164,6 +164,7 @@ export const enqueuePlainTasksOnce = (
   queueId: number,
   rows: readonly PlainRequestRow[],
   requests: readonly AnsweredRequest[],
+  rememberedSeconds: number,
 ) => sql.prepared("enqueue_plain_tasks_once", z.strictObject({ taken: z.array(z.string()) }))`
   with home as materialized (
     select q.max_attempts from queue q where q.id = ${queueId} for key share
@@ -180,7 +181,7 @@ export const enqueuePlainTasksOnce = (
     order by i.project_id, i.request_id
     on conflict (project_id, request_id) do update
       set method = excluded.method, params_hash = excluded.params_hash, answer = excluded.answer, added = now()
-      where r.added < now() - make_interval(secs => ${REMEMBERED_SECONDS})
+      where r.added < now() - make_interval(secs => ${rememberedSeconds})
     returning r.request_id
   ), accepted as materialized (
     select i.* from home cross join rows from (

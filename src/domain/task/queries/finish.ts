@@ -13,22 +13,19 @@ const seqs = (receipts: readonly Receipt[]) => ints(receipts.map((r) => r.leaseS
 // been drained, until long after the next flood (docs/decisions/0003). Reads use a lateral sub-query for the same end.
 
 /**
- * Locks the leases that the receipts name, in the input's order, which is that of the ids, so that two batches cannot wait
- * for each other in a circle. The lateral sub-query fixes who asks whom: left to choose, the planner reads all leases and
- * looks each up in the input when it believes the table empty. Each item's own values are carried along: joining them on
- * again would be a loop over two lists. A lease whose task has dependents is left alone unless `settling`: it may only end
- * in a transaction that settles them.
+ * Ends the leases that the receipts name, in the input's order, which is that of the ids, so that two batches cannot wait
+ * for each other in a circle. Each item's own values are carried along: joining them on again would be a loop over two
+ * lists. A lease whose task has dependents is left alone unless `settling`: it may only end in a transaction that settles
+ * them.
  */
 const held = (queueId: number, settling: boolean, carried: FragmentSqlToken) => sql.fragment`
-  held as materialized (
-    select l.*, ${carried}
-    from input i cross join lateral (
-      select l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents from task_lease l
-      where l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq and (${settling} or not l.has_dependents)
-      for update
-    ) l
-  ), gone as (
-    delete from task_lease l using held h where l.id = any(array[h.id]) and l.queue_id = h.queue_id
+  named as materialized (
+    select i.*, ${queueId}::int as queue_id from input i
+  ), held as (
+    delete from task_lease l using named i
+    where l.id = any(array[i.id]) and l.queue_id = i.queue_id and l.lease_seq = i.seq
+      and (${settling} or not l.has_dependents)
+    returning l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents, ${carried}
   )`;
 
 /**
