@@ -14,6 +14,13 @@ const CLAIM_BACKOFF: RetryPolicy = {
 };
 /** The most one task.claim hands out. */
 const CLAIM_MAX = 1000;
+/**
+ * A claim of at least so many that comes back full says that tasks flow. Two claims of half the size are then under way, so
+ * that the service, the database and this worker are not each busy while the others wait.
+ */
+const FLOW_LEAST = 250;
+const FLOW_CLAIMS = 2;
+const FLOW_MAX = 500;
 /** Beside waitSeconds. Short, because a worker whose connection died silently does nothing until then. */
 const CLAIM_TIMEOUT_SECONDS = 10;
 /** How long a stopping worker waits for the answer of the claim that it has just sent. */
@@ -31,19 +38,25 @@ export interface Taker {
   take(tasks: readonly ClaimedTask[], claimedMs: number): void;
 }
 
-/** Claims for a taker, one claim at a time, whenever it wants tasks. Nothing it starts ever rejects. */
+/** Claims for a taker whenever it wants tasks, one claim at a time unless they flow. Nothing it starts ever rejects. */
 export class Claimer {
   readonly #settings: WorkerSettings;
   readonly #lengths: LeaseLengths;
   readonly #taker: Taker;
   readonly #stopping = new AbortController();
   readonly #cutOff = new AbortController();
-  /** Before start(), while a claim is under way, and in the pause after one that failed. */
-  #busy = true;
+  /** Before start(), once it is to end, and in the pause after a claim that failed. */
+  #idle = true;
+  /** Claims under way until what they came to has been dealt with. */
+  readonly #underWay = new Set<Promise<void>>();
+  /** Claims that have not come back, and the tasks that they ask for. */
+  #out = 0;
+  #asked = 0;
+  /** The last claim came back full. */
+  #flowing = false;
   #failures = 0;
   /** When the last claim was sent. */
   #askedMs = 0;
-  #underWay: Promise<void> = Promise.resolve();
 
   constructor(settings: WorkerSettings, lengths: LeaseLengths, taker: Taker) {
     this.#settings = settings;
@@ -52,15 +65,23 @@ export class Claimer {
   }
 
   start(): void {
-    this.#busy = false;
+    this.#idle = false;
     this.ask();
   }
 
-  /** Sends a claim if the taker wants tasks and none is under way; to be called whenever it may want more. */
+  /** Sends a claim if the taker wants tasks and not enough are under way; to be called whenever it may want more. */
   ask(): void {
-    if (this.#busy || this.#taker.wanted === 0) return;
-    this.#busy = true;
-    this.#underWay = this.#claim();
+    while (!this.#idle && this.#out < (this.#flowing ? FLOW_CLAIMS : 1)) {
+      const limit = Math.min(this.#taker.wanted - this.#asked, this.#flowing ? FLOW_MAX : CLAIM_MAX);
+      if (limit <= 0) return;
+      this.#out += 1;
+      this.#asked += limit;
+      const claim = this.#claim(limit).finally(() => {
+        this.#underWay.delete(claim);
+        this.ask();
+      });
+      this.#underWay.add(claim);
+    }
   }
 
   /**
@@ -70,43 +91,51 @@ export class Claimer {
    */
   async end(graceMs: number): Promise<void> {
     const reason = new Error("The worker is stopping.");
-    this.#busy = true;
+    this.#idle = true;
     this.#stopping.abort(reason);
+    const underWay = Promise.all(this.#underWay);
     const youngMs = this.#askedMs + CLAIM_YOUNG_MS - performance.now();
-    await within(Math.min(Math.max(youngMs, 0), graceMs), this.#underWay);
+    await within(Math.min(Math.max(youngMs, 0), graceMs), underWay);
     this.#cutOff.abort(reason);
-    await within(LAST_WORDS_MS, this.#underWay);
+    await within(LAST_WORDS_MS, underWay);
   }
 
-  async #claim(): Promise<void> {
+  async #claim(limit: number): Promise<void> {
+    const back = once(() => {
+      this.#out -= 1;
+      this.#asked -= limit;
+    });
     try {
-      const tasks = await this.#claimOnce();
+      const tasks = await this.#claimOnce(limit);
       const claimedMs = performance.now();
       for (const { queue } of tasks) if (!this.#lengths.knows(queue)) await this.#lengths.ask(queue);
       this.#failures = 0;
+      this.#flowing = limit >= FLOW_LEAST && tasks.length === limit;
       // The next claim may be on its way while these tasks are begun.
-      this.#busy = this.#stopping.signal.aborted;
+      back();
       this.#taker.take(tasks, claimedMs);
     } catch (error) {
+      back();
       if (this.#stopping.signal.aborted) return;
+      this.#flowing = false;
+      this.#idle = true;
       this.#failures += 1;
       const retryInSeconds = pauseSeconds(CLAIM_BACKOFF, this.#failures, retryable(error)?.afterSeconds ?? 0);
       this.#settings.emit({ type: "trouble", during: "claim", error, retryInSeconds });
       await this.#pause(retryInSeconds * 1000);
-      this.#busy = this.#stopping.signal.aborted;
+      this.#idle = this.#stopping.signal.aborted;
     }
-    this.ask();
   }
 
   /** Resolves to what came; for nothing, not before asking again makes sense. */
-  async #claimOnce(): Promise<readonly ClaimedTask[]> {
+  async #claimOnce(limit: number): Promise<readonly ClaimedTask[]> {
     const { client, queues, inProject, handlers, handle, leaseSeconds, waitSeconds, repeatableClaims, name } =
       this.#settings;
     this.#askedMs = performance.now();
     const { tasks } = await client.task.claim(
       {
         queues: [...queues],
-        limit: Math.min(this.#taker.wanted, CLAIM_MAX),
+        limit,
         waitSeconds,
         worker: name,
         ...(handle === undefined ? { names: [...handlers.keys()] } : {}),
@@ -130,4 +159,12 @@ export class Claimer {
   #pause(milliseconds: number): Promise<void> {
     return sleep(milliseconds, this.#stopping.signal).catch(() => undefined);
   }
+}
+
+function once(act: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) act();
+    done = true;
+  };
 }
