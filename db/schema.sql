@@ -825,13 +825,6 @@ ALTER TABLE ONLY public.queue_total
     ADD CONSTRAINT queue_total_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.queue(id) ON DELETE CASCADE;
 
 --
--- Name: request request_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.request
-    ADD CONSTRAINT request_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
-
---
 -- Name: worker worker_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -840,4 +833,5 @@ ALTER TABLE ONLY public.worker
 
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261121000001'),
-    ('20261121000002');
+    ('20261121000002'),
+    ('20261122000001');
