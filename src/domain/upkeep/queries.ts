@@ -8,13 +8,18 @@ export const ensurePartition = (weeksAhead: number) => sql.type(z.strictObject({
 /** Rates are kept in stretches of ten seconds. */
 const BUCKET_SECONDS = 10;
 
-/** Folds what was appended into totals and rates; a queue that is gone takes its rows with it. */
+/**
+ * Folds what was appended into totals and rates; a queue that is gone takes its rows with it. The queues are locked against
+ * deletion: one that goes meanwhile would fail the foreign keys, and with them the whole fold.
+ */
 export const foldDeltas = () => sql.type(z.strictObject({ queues: z.number() }))`
   with taken as (
     delete from queue_delta d where d.ctid = any(array(select o.ctid from queue_delta o limit 50000 for update skip locked))
     returning d.*
+  ), homes as materialized (
+    select q.id from queue q where q.id in (select t.queue_id from taken t) order by q.id for key share
   ), live as materialized (
-    select t.* from taken t join queue q on q.id = t.queue_id
+    select t.* from taken t where t.queue_id in (select h.id from homes h)
   ), totals as (
     insert into queue_total as t (queue_id, completed, failed, cancelled)
     select queue_id, sum(completed), sum(failed), sum(cancelled) from live group by queue_id order by queue_id
