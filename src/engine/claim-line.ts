@@ -127,7 +127,8 @@ export class Line {
     // Those that are busy in another line may still want a look here afterwards.
     if (!first) return null;
     const { kind } = first.ask;
-    if (!this.#certain.has(kind) && !free.some(({ ask }) => ask.kind === ANY)) {
+    // Those that take any task have no names to look for, with a requestId or without: their claims come first.
+    if (!this.#certain.has(kind) && free.every(({ ask }) => ask.names !== null)) {
       const kinds = new Map(free.map(({ ask }) => [ask.kind, ask.names ?? []]));
       if (kinds.size > KINDS_UNSEEN) return { size: free.length, run: () => this.#look(kinds) };
     }

@@ -227,6 +227,19 @@ describe("names and several queues", () => {
     await busy;
   });
 
+  test("a claim with a requestId that takes any task is not looked for by name", async () => {
+    const { dispatcher, statements, looks, busy } = await behindOne();
+    const recorded = dispatcher.look({ ...ask(), kind: "recorded" });
+    const named = ["a", "b", "c"].map((name) => dispatcher.look(ask({ names: [name] })));
+    await turn();
+    await statements[0]!.give(1_000);
+    expect(statements[1]!.asks.map(({ kind }) => kind)).toEqual(["recorded"]);
+    await statements[1]!.give(1);
+    expect(idsOf(await recorded)).toEqual(["t1000"]);
+    await Promise.all([busy, ...named]);
+    expect(looks).toEqual([["a", "b", "c"]]);
+  });
+
   test("of several queues only those with due tasks are claimed from, in their order", async () => {
     const { dispatcher, statements, looks, due } = stage();
     due.add("b").add("c");
