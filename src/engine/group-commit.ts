@@ -33,8 +33,9 @@ class Lane<I, R> {
   readonly #light: Gathered<I, R>[] = [];
   readonly #heavy: Gathered<I, R>[] = [];
 
-  get isEmpty(): boolean {
-    return this.#light.length + this.#heavy.length === 0;
+  /** Calls that wait. */
+  get size(): number {
+    return this.#light.length + this.#heavy.length;
   }
 
   add(call: Gathered<I, R>, weightMax: number): void {
@@ -69,8 +70,9 @@ export interface LaneKey {
 
 /**
  * Lets calls of many callers share transactions. A call joins the batch that is being gathered for its queue; a batch goes
- * at the end of the turn when a slot is free, so a lone call never waits, and under load batches grow by themselves. Projects take turns, and
- * within a project its queues: a flood, in however many queues, holds the call of another project for a batch or two.
+ * at the end of the turn when a slot is free, so a lone call never waits, and under load batches grow by themselves. A second
+ * batch of a queue goes beside one under way when it is worth it (turns.ts). Projects take turns, and within a project its
+ * queues: a flood, in however many queues, holds the call of another project for a batch or two.
  */
 export class GroupCommit<I, R> {
   readonly #options: GroupCommitOptions<I, R>;
@@ -78,8 +80,7 @@ export class GroupCommit<I, R> {
   readonly #projects = new Map<number, Map<number, Lane<I, R>>>();
   #gathered = 0;
   #gatheredWeight = 0;
-  /** How many calls each batch under way holds. */
-  readonly #underWay: number[] = [];
+  readonly #underWay = new Set<{ readonly queueId: number; readonly size: number }>();
   readonly #pumpSoon = atEndOfTurn(() => this.#pump());
 
   constructor(options: GroupCommitOptions<I, R>) {
@@ -110,32 +111,43 @@ export class GroupCommit<I, R> {
   }
 
   #pump(): void {
-    while (this.#underWay.length < this.#options.slots && isWorthGoing(this.#gathered, this.#underWay)) {
+    while (this.#underWay.size < this.#options.slots) {
       const next = this.#nextTurn();
       if (!next) return;
       const { queueId, batch } = next;
       this.#gathered -= batch.length;
       for (const { weight } of batch) this.#gatheredWeight -= weight;
-      const size = batch.length;
-      this.#underWay.push(size);
+      const underWay = { queueId, size: batch.length };
+      this.#underWay.add(underWay);
       void this.#flush(queueId, batch).finally(() => {
-        this.#underWay.splice(this.#underWay.indexOf(size), 1);
+        this.#underWay.delete(underWay);
         this.#pumpSoon();
       });
     }
   }
 
+  /**
+   * The batch whose turn it is. What is under way for other queues does not hold it: it may wait for a lock of theirs.
+   */
   #nextTurn(): { queueId: number; batch: Gathered<I, R>[] } | null {
-    const project = this.#projects.entries().next().value;
-    if (!project) return null;
-    const [projectId, lanes] = project;
-    const [queueId, lane] = lanes.entries().next().value!;
-    const batch = lane.cut(this.#options.weightMax);
-    lanes.delete(queueId);
-    if (!lane.isEmpty) lanes.set(queueId, lane);
-    this.#projects.delete(projectId);
-    if (lanes.size > 0) this.#projects.set(projectId, lanes);
-    return { queueId, batch };
+    for (const [projectId, lanes] of this.#projects)
+      for (const [queueId, lane] of lanes) {
+        const beside = [...this.#underWay].filter((batch) => batch.queueId === queueId);
+        if (
+          !isWorthGoing(
+            lane.size,
+            beside.map(({ size }) => size),
+          )
+        )
+          continue;
+        const batch = lane.cut(this.#options.weightMax);
+        lanes.delete(queueId);
+        if (lane.size > 0) lanes.set(queueId, lane);
+        this.#projects.delete(projectId);
+        if (lanes.size > 0) this.#projects.set(projectId, lanes);
+        return { queueId, batch };
+      }
+    return null;
   }
 
   #flush(queueId: number, batch: readonly Gathered<I, R>[]): Promise<void> {

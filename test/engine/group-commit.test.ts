@@ -90,6 +90,19 @@ describe("group commit", () => {
     await Promise.all(many);
   });
 
+  test("a large batch that does not end holds no call of another queue", async () => {
+    const { group, batches } = pipeline({ weightMax: 100 });
+    const stuck = Array.from({ length: 10 }, (_, at) => group.submit(queue(1), at));
+    await settled();
+    const single = group.submit(queue(2), 50);
+    await settled();
+    expect(batches.map(({ lane }) => lane)).toEqual([1, 2]);
+    batches[1]!.commit();
+    expect(await single).toBe("2:50");
+    batches[0]!.commit();
+    await Promise.all(stuck);
+  });
+
   test("a call is answered only after its batch has committed", async () => {
     const { group, batches } = pipeline();
     let answered = false;
