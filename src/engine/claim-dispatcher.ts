@@ -1,5 +1,5 @@
 import type { ClaimedView } from "../domain/task/views.ts";
-import { type Ask, type Counter, Line, type Standing } from "./claim-line.ts";
+import { type Ask, type Counter, type Kept, Line, type Standing } from "./claim-line.ts";
 import type { Came } from "./split.ts";
 
 /** A waiting claim looks for itself at least this often: what a lost wake-up costs at the most. */
@@ -74,6 +74,16 @@ export class ClaimDispatcher {
   /** Something may be there for a queue. */
   wake(queue: QueueName): void {
     this.#lines.get(nameOf(queue))?.line.wake();
+  }
+
+  /** Keeps waiting claims for new tasks of a queue; settle them, whatever comes of the tasks. See Line.keep. */
+  keep(queue: QueueName, names: readonly (string | null)[]): Kept[] {
+    return this.#lines.get(nameOf(queue))?.line.keep(names) ?? [];
+  }
+
+  settle(queue: QueueName, kept: readonly Kept[], came: ReadonlyMap<Ask, Came<ClaimedView[]>>): void {
+    // The line of a claim that was kept is still there: a busy one does not leave.
+    this.#lines.get(nameOf(queue))?.line.settle(kept, came);
   }
 
   close(): void {

@@ -58,6 +58,12 @@ export interface Counter {
   waitedFor(): void;
 }
 
+/** A claim kept for new tasks: it is busy until they are settled. `tasks` are their places in what was offered. */
+export interface Kept {
+  readonly one: Standing;
+  readonly tasks: readonly number[];
+}
+
 /** With more kinds than this, one look at all their names comes before a claim for each. */
 const KINDS_UNSEEN = 2;
 
@@ -104,6 +110,40 @@ export class Line {
   wake(): void {
     this.#wakes++;
     for (const { ask } of this.#standing) this.#hopeful.add(ask.kind);
+    this.#serveSoon();
+  }
+
+  /**
+   * Keeps claims for new tasks with these names (null: none), offered in the order in which tasks leave. Only those that
+   * wait and have found nothing: for the others something older may be there. Recorded claims need a transaction of
+   * their own and are left out.
+   */
+  keep(names: readonly (string | null)[]): Kept[] {
+    const kept: Kept[] = [];
+    if (this.#underWay.length > 0) return kept;
+    const offer = new Offer(names);
+    for (const one of this.#standing) {
+      if (offer.isEmpty) break;
+      const { ask, busy, waits } = one;
+      if (busy || !waits || ask.signal.aborted || ask.request.requestId !== undefined) continue;
+      if (this.#hopeful.has(ask.kind)) continue;
+      const tasks = offer.take(ask);
+      if (tasks.length === 0) continue;
+      one.busy = true;
+      kept.push({ one, tasks });
+    }
+    return kept;
+  }
+
+  /** What the new tasks came to for claims that were kept; those that got none stand on. */
+  settle(kept: readonly Kept[], came: ReadonlyMap<Ask, Came<ClaimedView[]>>): void {
+    for (const { one } of kept) {
+      one.busy = false;
+      const mine = came.get(one.ask);
+      if (mine && "answer" in mine && mine.answer.length > 0) one.end(mine);
+      else if (!one.waits || one.ask.signal.aborted) one.end({ answer: null });
+      else one.freed();
+    }
     this.#serveSoon();
   }
 
@@ -184,6 +224,40 @@ export class Line {
     const disappointed = new Set(looked.map(({ ask }) => ask.kind));
     const keep = new Set(later);
     this.#hopeful = new Set([...this.#hopeful].filter((kind) => keep.has(kind) || !disappointed.has(kind)));
+  }
+}
+
+/** New tasks that claims may have, by their places and names. */
+class Offer {
+  readonly #names: readonly (string | null)[];
+  readonly #open: Set<number>;
+  /** How many of each name are left. */
+  readonly #left = new Map<string | null, number>();
+
+  constructor(names: readonly (string | null)[]) {
+    this.#names = names;
+    this.#open = new Set(names.keys());
+    for (const name of names) this.#left.set(name, (this.#left.get(name) ?? 0) + 1);
+  }
+
+  get isEmpty(): boolean {
+    return this.#open.size === 0;
+  }
+
+  /** As many as a claim asks for, of those that it would take. */
+  take({ names, limit }: Ask): number[] {
+    const wanted = names && new Set<string | null>(names.filter((name) => this.#left.get(name)));
+    const tasks: number[] = [];
+    if (wanted?.size === 0) return tasks;
+    for (const at of this.#open) {
+      if (tasks.length === limit) break;
+      const name = this.#names[at]!;
+      if (wanted && !wanted.has(name)) continue;
+      tasks.push(at);
+      this.#open.delete(at);
+      this.#left.set(name, this.#left.get(name)! - 1);
+    }
+    return tasks;
   }
 }
 

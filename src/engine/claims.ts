@@ -3,13 +3,12 @@ import { type Db, NoConnection } from "../db/pool.ts";
 import type { QueueRow } from "../domain/queue/queries.ts";
 import { Refusal } from "../domain/refusals.ts";
 import * as sql from "../domain/task/queries/claim.ts";
-import { releaseTasks } from "../domain/task/queries/finish.ts";
-import { parseReceipt } from "../domain/task/receipt.ts";
 import { type ClaimedView, claimedView } from "../domain/task/views.ts";
 import type { ClaimDispatcher, Counters, QueueName } from "./claim-dispatcher.ts";
 import { ANY, type Ask, type Round } from "./claim-line.ts";
 import type { EngineContext } from "./context.ts";
 import type { Call, ClaimParams } from "./engine.ts";
+import { handOver } from "./hand-over.ts";
 import type { Start } from "./lower-bounds.ts";
 import { answered, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 import { type Came, runSplitting } from "./split.ts";
@@ -17,8 +16,6 @@ import { type Came, runSplitting } from "./split.ts";
 const METHOD = "task.claim";
 /** Queues or names looked at by one statement. */
 const LOOK_MAX = 500;
-
-const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** The claiming part of the engine. At most `waitersMax` claims wait at a time. */
 export function claiming(context: EngineContext, dispatcher: ClaimDispatcher, waitersMax: number) {
@@ -131,32 +128,6 @@ async function take(context: EngineContext, { projectId, queue: name }: QueueNam
 const sumOf = <T>(items: readonly T[], of: (item: T) => number) => items.reduce((sum, item) => sum + of(item), 0);
 
 const mayBeOnes = (error: unknown) => !isUnavailable(error) && !(error instanceof NoConnection);
-
-/** The last look at who is still there. A recorded claim is kept by who has gone: its caller will ask for it again. */
-async function handOver(context: EngineContext, queue: QueueRow, came: Map<Ask, Came<ClaimedView[]>>): Promise<void> {
-  // The news that a caller has hung up may have come while the statement ran, and is told in a turn of its own.
-  await nextTurn();
-  const left: ClaimedView[] = [];
-  for (const [ask, one] of came) {
-    if ("error" in one || one.answer.length === 0) continue;
-    if (ask.signal.aborted && ask.request.requestId === undefined) {
-      left.push(...one.answer);
-      came.set(ask, { answer: [] });
-    } else if (ask.worker !== null)
-      context.workers.note(queue.project_id, ask.worker, { queue: queue.name, claimed: one.answer.length });
-  }
-  if (left.length > 0) await giveBack(context, queue, left);
-}
-
-async function giveBack(context: EngineContext, queue: QueueRow, tasks: readonly ClaimedView[]): Promise<void> {
-  const items = tasks.map(({ receipt }) => ({ ...parseReceipt(receipt)!, delaySeconds: null }));
-  try {
-    await context.hot.run((db) => db.any(releaseTasks(queue.id, items)));
-    context.wakeups.wake(queue.id);
-  } catch (error) {
-    context.log.warn("tasks of callers that had gone were not given back, their leases must run out", { error });
-  }
-}
 
 /** Claims in one statement for all, and shares out the tasks in their order: priority, then runAt, then id. */
 async function takeFrom(

@@ -64,7 +64,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
   const dispatcher = new ClaimDispatcher(claimCounters(context));
   const limits = { slots: SLOTS, gatherMax: options.gatherMax, gatherWeightMax: GATHER_WEIGHT_MAX };
   const operations: Engine = {
-    enqueue: enqueueing(context, limits),
+    enqueue: enqueueing(context, dispatcher, limits),
     claim: claiming(context, dispatcher, options.waitersMax),
     ...finishing(context, limits),
     ...singleTasks(context),

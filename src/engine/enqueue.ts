@@ -3,7 +3,8 @@ import { type Db, NoConnection } from "../db/pool.ts";
 import type { QueueRow } from "../domain/queue/queries.ts";
 import { Refusal } from "../domain/refusals.ts";
 import { addDependencies } from "../domain/task/queries/dependencies.ts";
-import { isPlain, type TaskRow } from "../domain/task/queries/enqueue.ts";
+import type { TaskRow } from "../domain/task/queries/enqueue.ts";
+import { isPlain } from "../domain/task/queries/enqueue-plain.ts";
 import {
   type Added,
   addTasks,
@@ -16,9 +17,10 @@ import {
 } from "../domain/task/repository.ts";
 import { shareOut } from "../lib/share-out.ts";
 import { queueOf } from "../lib/uuid7.ts";
+import type { ClaimDispatcher } from "./claim-dispatcher.ts";
 import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, EnqueueParams, NewTask } from "./engine.ts";
-import { addPlainOnce } from "./enqueue-plain.ts";
+import { addPlain } from "./enqueue-plain.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { answered, orAnswered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 
@@ -44,31 +46,32 @@ const BATCH_MAX = 1_000;
 const PAYLOAD_OF_A_TASK = 4_096;
 
 /** The enqueueing part of the engine: calls on the same queue share a statement, each answered after it has committed. */
-export function enqueueing(context: EngineContext, limits: BatchLimits) {
+export function enqueueing(context: EngineContext, dispatcher: ClaimDispatcher, limits: BatchLimits) {
   const pipe = new GroupCommit<Part, Told<Added[]>>({
     ...limits,
     weight: ({ placed }) => placed.reduce((sum, { payload }) => sum + 1 + payload.length / PAYLOAD_OF_A_TASK, 0),
     weightMax: BATCH_MAX,
     mayBeOnes: (error) => !isUnavailable(error) && !(error instanceof NoConnection) && !(error instanceof QueueGone),
-    run: (queueId, parts) => addParts(context, queueId, parts),
+    run: (queueId, parts) => addParts(context, dispatcher, queueId, parts),
   });
   return (params: EnqueueParams, call: Call) => enqueue(context, pipe, params, call);
 }
 
 /** Adds one batch: the tasks of several calls on one queue. */
-async function addParts(context: EngineContext, queueId: number, parts: readonly Part[]): Promise<Told<Added[]>[]> {
-  const rowsOf = ({ placed }: Part) =>
-    placed.map(({ task, payload }) => taskRow(context.newId(queueId), task, payload));
-  if (parts.some(({ request }) => request.requestId !== undefined)) {
-    const calls = parts.map((part) => ({ request: part.request, rows: rowsOf(part) }));
-    if (calls.every(({ rows }) => rows.every(isPlain))) {
-      const told = await addPlainOnce(context, queueId, calls);
-      context.wakeups.wake(queueId, { stirred: false });
-      return told;
-    }
-  }
-  return await repeatableAll(context.hot, parts, async (db, due, after) => {
-    const rows = due.flatMap(rowsOf);
+async function addParts(
+  context: EngineContext,
+  dispatcher: ClaimDispatcher,
+  queueId: number,
+  parts: readonly Part[],
+): Promise<Told<Added[]>[]> {
+  const calls = parts.map(({ request, placed }) => ({
+    request,
+    rows: placed.map(({ task, payload }) => taskRow(context.newId(queueId), task, payload)),
+  }));
+  if (calls.every(({ rows }) => rows.every(isPlain)))
+    return await addPlain(context, dispatcher, parts[0]!.placed[0]!.queue, calls);
+  return await repeatableAll(context.hot, calls, async (db, due, after) => {
+    const rows = due.flatMap((call) => call.rows);
     if (rows.length === 0) return due.map(() => []);
     const added = await addTasks(db, queueId, rows);
     // A task made for an earlier time lies before those that were claimed last.
@@ -76,7 +79,7 @@ async function addParts(context: EngineContext, queueId: number, parts: readonly
     after(() => context.wakeups.wake(queueId, { stirred }));
     return shareOut(
       added,
-      due.map(({ placed }) => placed.length),
+      due.map((call) => call.rows.length),
     );
   });
 }

@@ -7,6 +7,7 @@ import type { State } from "./lifecycle.ts";
 import * as change from "./queries/change.ts";
 import * as dependencies from "./queries/dependencies.ts";
 import * as enqueueing from "./queries/enqueue.ts";
+import { enqueuePlainTasks, isPlain } from "./queries/enqueue-plain.ts";
 import * as finishing from "./queries/finish.ts";
 import type { Receipt } from "./receipt.ts";
 
@@ -38,7 +39,7 @@ export async function addTasks(db: Db, queueId: number, rows: readonly enqueuein
   const holders = new Map<string, { id: string; state: State }>();
   for (let look = 0; open.length > 0; look++) {
     if (look === LOOKS_MAX) throw new Error(`Dedupe keys of queue ${queueId} keep changing hands.`);
-    const statement = open.every(enqueueing.isPlain) ? enqueueing.enqueuePlainTasks : enqueueing.enqueueTasks;
+    const statement = open.every(isPlain) ? enqueuePlainTasks : enqueueing.enqueueTasks;
     const answer = await db.maybeOne(statement(queueId, open));
     if (!answer) throw new QueueGone();
     const keyed = new Set(answer.keyed);

@@ -19,12 +19,13 @@ import {
   settleDependencies,
   unblockTasks,
 } from "../../../src/domain/task/queries/dependencies.ts";
+import { enqueueTasks, keyHolders } from "../../../src/domain/task/queries/enqueue.ts";
 import {
+  enqueueHandedTasks,
+  enqueueHandedTasksOnce,
   enqueuePlainTasks,
   enqueuePlainTasksOnce,
-  enqueueTasks,
-  keyHolders,
-} from "../../../src/domain/task/queries/enqueue.ts";
+} from "../../../src/domain/task/queries/enqueue-plain.ts";
 import {
   completeTasks,
   expireLeases,
@@ -69,6 +70,14 @@ const requests = ids.map((id) => ({
   method: "task.enqueue",
   paramsHash: Buffer.from("00"),
 }));
+const handed = ids.map((id, at) => ({
+  ...task,
+  id,
+  requestId: at % 2 ? id : null,
+  handed: at % 3 === 0,
+  leaseSeconds: null,
+  worker: "w",
+}));
 const failure = { error: { message: "m" }, retry: true, delaySeconds: null, luck: 0.5 };
 
 /** The statements that callers and upkeep run all the time. */
@@ -84,6 +93,13 @@ const HOT: Record<string, Query> = {
   enqueuePlainTasksOnce: enqueuePlainTasksOnce(
     QUEUE,
     ids.map((id, at) => ({ ...task, id, requestId: at % 2 ? id : null })),
+    requests.map((request) => ({ ...request, answer: "[]" })),
+    86_400,
+  ),
+  enqueueHandedTasks: enqueueHandedTasks(QUEUE, handed),
+  enqueueHandedTasksOnce: enqueueHandedTasksOnce(
+    QUEUE,
+    handed,
     requests.map((request) => ({ ...request, answer: "[]" })),
     86_400,
   ),

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { bytes, floats, ints, jsonList, jsons, sql, texts, uuids } from "../../../db/sql.ts";
-import type { RequestRow } from "../../request/queries.ts";
+import { floats, ints, jsons, sql, texts, uuids } from "../../../db/sql.ts";
 
 /** A new task as the statement takes it: ids made, defaults left null, one queue a statement. */
 export interface TaskRow {
@@ -94,116 +93,6 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.p
     select ${queueId}, count(*) from accepted having count(*) > 0
   )
   select array(select k.task_id from taken k) as keyed from home`;
-
-/** What a plain task has: all else is as nobody has said it. */
-export type PlainRow = Pick<TaskRow, "id" | "name" | "payload" | "priority">;
-
-/** Whether enqueuePlainTasks can add it: with nothing but a name, a payload and a priority. */
-export function isPlain(row: TaskRow): boolean {
-  return (
-    row.dedupeKey === null &&
-    row.runAt === null &&
-    row.delaySeconds === 0 &&
-    row.maxAttempts === null &&
-    row.dependsOn === null &&
-    row.tags === null &&
-    row.dueAt === null &&
-    row.ownerId === null &&
-    row.description === null
-  );
-}
-
-/**
- * Adds plain tasks to one queue, as enqueueTasks does: no row when the queue is gone. Most tasks are plain, and for them
- * the other statement spends half of its time on what they have not: eleven more lists, and dedupe keys that nobody gave.
- */
-export const enqueuePlainTasks = (queueId: number, rows: readonly PlainRow[]) => sql.prepared(
-  "enqueue_plain_tasks",
-  z.strictObject({ keyed: z.array(z.uuid()) }),
-)`
-  with home as materialized (
-    select q.max_attempts from queue q where q.id = ${queueId} for key share
-  ), facts as (
-    insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, name, payload)
-    select i.id, ${queueId}, i.priority, home.max_attempts, now(), now(), now(), i.name, i.payload
-    from home cross join rows from (
-      unnest(${uuids(rows.map((r) => r.id))}, ${texts(rows.map((r) => r.name))}, ${ints(rows.map((r) => r.priority))}),
-      jsonb_array_elements(${jsonList(rows.map((r) => r.payload))}::jsonb)
-    ) as i(id, name, priority, payload)
-  ), ready as (
-    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, name)
-    select ${queueId}, i.priority, now(), i.id, 0, 0, i.name
-    from home cross join unnest(
-      ${uuids(rows.map((r) => r.id))}, ${texts(rows.map((r) => r.name))}, ${ints(rows.map((r) => r.priority))}
-    ) as i(id, name, priority)
-  ), counted as (
-    insert into queue_delta (queue_id, enqueued) select ${queueId}, ${rows.length} from home
-  )
-  select array[]::uuid[] as keyed from home`;
-
-/** A plain task of a call with a requestId, or of one without: null. */
-export interface PlainRequestRow extends PlainRow {
-  readonly requestId: string | null;
-}
-
-/** A requestId, what it was used for, and what will have been answered. */
-export interface AnsweredRequest extends RequestRow {
-  /** JSON text. */
-  readonly answer: string;
-}
-
-/**
- * Adds plain tasks to one queue, those of calls with requestIds only if nobody had the id before, and notes what they are
- * answered: that is known before, so calls that can be repeated cost one statement like the others. Answers which ids were
- * new; no row when the queue is gone. Waits while another transaction holds one of the ids.
- *
- * The ids are taken in their order, so that two batches cannot wait for each other in a circle; one older than the memory
- * is taken over. Indexes: request's primary key.
- */
-export const enqueuePlainTasksOnce = (
-  queueId: number,
-  rows: readonly PlainRequestRow[],
-  requests: readonly AnsweredRequest[],
-  rememberedSeconds: number,
-) => sql.prepared("enqueue_plain_tasks_once", z.strictObject({ taken: z.array(z.string()) }))`
-  with home as materialized (
-    select q.max_attempts from queue q where q.id = ${queueId} for key share
-  ), taken as (
-    insert into request as r (project_id, request_id, method, params_hash, answer)
-    select i.project_id, i.request_id, i.method, i.params_hash, i.answer
-    from home cross join rows from (
-      unnest(
-        ${ints(requests.map((r) => r.projectId))}, ${texts(requests.map((r) => r.requestId))},
-        ${texts(requests.map((r) => r.method))}, ${bytes(requests.map((r) => r.paramsHash))}
-      ),
-      jsonb_array_elements(${jsonList(requests.map((r) => r.answer))}::jsonb)
-    ) as i(project_id, request_id, method, params_hash, answer)
-    order by i.project_id, i.request_id
-    on conflict (project_id, request_id) do update
-      set method = excluded.method, params_hash = excluded.params_hash, answer = excluded.answer, added = now()
-      where r.added < now() - make_interval(secs => ${rememberedSeconds})
-    returning r.request_id
-  ), accepted as materialized (
-    select i.* from home cross join rows from (
-      unnest(
-        ${uuids(rows.map((r) => r.id))}, ${texts(rows.map((r) => r.name))}, ${ints(rows.map((r) => r.priority))},
-        ${texts(rows.map((r) => r.requestId))}
-      ),
-      jsonb_array_elements(${jsonList(rows.map((r) => r.payload))}::jsonb)
-    ) as i(id, name, priority, request_id, payload)
-    where i.request_id is null or i.request_id in (select k.request_id from taken k)
-  ), facts as (
-    insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, name, payload)
-    select a.id, ${queueId}, a.priority, home.max_attempts, now(), now(), now(), a.name, a.payload
-    from home cross join accepted a
-  ), ready as (
-    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, name)
-    select ${queueId}, a.priority, now(), a.id, 0, 0, a.name from accepted a
-  ), counted as (
-    insert into queue_delta (queue_id, enqueued)
-    select ${queueId}, count(*) from accepted having count(*) > 0
-  )
-  select array(select k.request_id from taken k) as taken from home`;
 
 /** Who holds these dedupe keys of one queue now. Index: task_dedupe_pkey. */
 export const keyHolders = (queueId: number, keys: readonly string[]) => sql.prepared(
