@@ -14,6 +14,7 @@ Workloads, all unless some are named:
   W3s     the same, one task a call              W9      memory of the service
   W4      from send to handler                   limits  what PostgreSQL and HTTP alone allow
                                                  callers W1 by number of callers (for --plot)
+  catalogue  lists, searches and counts among many tasks ÷ among few
 
   --rounds N           rounds over all workloads; W5, W6, W9 and callers are measured in the first only (3)
   --seconds N          length of W1, W2 and the limits (8)
@@ -27,6 +28,7 @@ Workloads, all unless some are named:
   --finished N         W5: finished tasks put in first (10000000)
   --steady-seconds N   W6: length of each run (60)
   --memory-seconds N   W9: length of the enqueueing (600)
+  --catalogued N       catalogue: tasks of the larger database (1000000; the smaller has a hundredth)
   --smoke              every workload of ours in tiny sizes, checking that each works, not how fast; writes no file
   --out FILE           results (bench/results/<date>-<workloads>.json)
   --report FILE        prints the tables of saved results again
@@ -65,6 +67,10 @@ export interface Sizes {
   readonly settleSeconds: number;
   readonly memorySeconds: number;
   readonly callers: readonly number[];
+  /** catalogue: tasks of the two databases, and calls of each kind. */
+  readonly catalogued: number;
+  readonly cataloguedFew: number;
+  readonly catalogueCalls: number;
 }
 
 export interface Options {
@@ -102,6 +108,9 @@ const SMOKE: Sizes = {
   settleSeconds: 0.2,
   memorySeconds: 0.5,
   callers: [8],
+  catalogued: 2_000,
+  cataloguedFew: 200,
+  catalogueCalls: 2,
 };
 
 export class UsageError extends Error {}
@@ -151,6 +160,7 @@ function parse(args: readonly string[]) {
         finished: text("10000000"),
         "steady-seconds": text("60"),
         "memory-seconds": text("600"),
+        catalogued: text("1000000"),
         smoke: { type: "boolean", default: false },
         out: { type: "string" },
         report: { type: "string" },
@@ -184,6 +194,9 @@ function fullSizes(values: ReturnType<typeof parse>["values"]): Sizes {
     settleSeconds: 5,
     memorySeconds: number("memory-seconds", values["memory-seconds"], 1),
     callers: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    catalogued: number("catalogued", values.catalogued, 100),
+    cataloguedFew: Math.ceil(number("catalogued", values.catalogued, 100) / 100),
+    catalogueCalls: 100,
   };
 }
 

@@ -45,6 +45,17 @@ const TABLES: readonly (readonly [workload: string, title: string, columns: read
     [column("endMb", "end MB", 0), ...MEMORY.filter(({ key }) => key !== "endMb"), RATE],
   ],
   ["limits", "what PostgreSQL and Bun allow by themselves", [RATE, ...CALL]],
+  [
+    "catalogue",
+    "lists, searches and counts",
+    [
+      column("fewP50", "few: p50 ms", 2),
+      column("fewP99", "few: p99 ms", 2),
+      column("p50", "many: p50 ms", 2),
+      column("p99", "many: p99 ms", 2),
+      column("ratio", "p99 ÷ few", 2),
+    ],
+  ],
   ["callers", "W1 by number of callers", [RATE, ...CALL, ...COST]],
 ];
 

@@ -22,6 +22,82 @@ CREATE TYPE public.task_outcome AS ENUM (
 );
 
 --
+-- Name: category_refuse_cycle(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.category_refuse_cycle() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+  at int := new.parent_id;
+begin
+  -- Moves within a project wait for one another: two that are fine alone can close a circle together. Each look below has
+  -- a snapshot of its own, so it sees what the move before it committed.
+  perform 1 from project p where p.id = new.project_id for no key update;
+  while at is not null loop
+    if at = new.id then
+      raise exception 'a category is not below itself' using errcode = 'check_violation', constraint = 'category_no_cycle';
+    end if;
+    select c.parent_id into at from category c where c.id = at;
+  end loop;
+  return new;
+end
+$$;
+
+--
+-- Name: FUNCTION category_refuse_cycle(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.category_refuse_cycle() IS 'Refuses a move that would put a category below itself.';
+
+--
+-- Name: note_update(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.note_update() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  new.updated := now();
+  return new;
+end
+$$;
+
+--
+-- Name: FUNCTION note_update(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.note_update() IS 'Keeps `updated` of the catalogue''s tables. The tables of tasks say it in their statements: a trigger would be paid for by each of them.';
+
+--
+-- Name: task_category_count(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.task_category_count() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'INSERT' then
+    insert into category_delta (category_id, tasks) select category_id, count(*) from came where not hidden group by category_id;
+  elsif tg_op = 'DELETE' then
+    insert into category_delta (category_id, tasks) select category_id, -count(*) from went where not hidden group by category_id;
+  else
+    insert into category_delta (category_id, tasks)
+    select category_id, sum(n)
+    from (select category_id, 1 as n from came where not hidden union all select category_id, -1 from went where not hidden) c
+    group by category_id having sum(n) <> 0;
+  end if;
+  return null;
+end
+$$;
+
+--
+-- Name: FUNCTION task_category_count(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.task_category_count() IS 'Appends to category_delta what a statement changed, foreign keys'' cascades included.';
+
+--
 -- Name: task_partition_bound(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -82,7 +158,7 @@ begin
     return null;
   end if;
   execute format(
-    'create table %I partition of task for values from (%L) to (%L) with (fillfactor = 85,
+    'create table %I partition of task for values from (%L) to (%L) with (fillfactor = 50,
        autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_vacuum_cost_delay = 0)',
     partition, task_partition_bound(starts), task_partition_bound(starts + make_interval(secs => week)));
   return partition;
@@ -93,11 +169,121 @@ $$;
 -- Name: FUNCTION task_partition_ensure(at timestamp with time zone); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.task_partition_ensure(at timestamp with time zone) IS 'Makes the partition of task that holds a time, a week long; answers its name, or null if it was there. Fillfactor leaves room for the update that finishes a task to stay on its page.';
+COMMENT ON FUNCTION public.task_partition_ensure(at timestamp with time zone) IS 'Makes the partition of task that holds a time, a week long; answers its name, or null if it was there. Fillfactor leaves as much room as there are tasks: each is updated once, when it finishes, and that stays on its page.';
+
+--
+-- Name: task_tag_count(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.task_tag_count() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+  if tg_op = 'INSERT' then
+    insert into tag_delta (tag_id, used) select tag_id, count(*) from came where not hidden group by tag_id;
+  elsif tg_op = 'DELETE' then
+    insert into tag_delta (tag_id, used) select tag_id, -count(*) from went where not hidden group by tag_id;
+  else
+    insert into tag_delta (tag_id, used)
+    select tag_id, sum(n) from (select tag_id, 1 as n from came where not hidden union all select tag_id, -1 from went where not hidden) c
+    group by tag_id having sum(n) <> 0;
+  end if;
+  return null;
+end
+$$;
+
+--
+-- Name: FUNCTION task_tag_count(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.task_tag_count() IS 'Appends to tag_delta what a statement changed, foreign keys'' cascades included.';
+
+--
+-- Name: task_words(text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.task_words(name text, description text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select setweight(to_tsvector('pg_catalog.english', coalesce(name, '')), 'A')
+      || setweight(to_tsvector('pg_catalog.english', coalesce(description, '')), 'B')
+$$;
+
+--
+-- Name: FUNCTION task_words(name text, description text); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.task_words(name text, description text) IS 'The word stems that text search finds a task by.';
 
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
+
+--
+-- Name: category; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.category (
+    id integer NOT NULL,
+    project_id integer NOT NULL,
+    name text NOT NULL,
+    parent_id integer,
+    colour text DEFAULT '#3B82F6'::text NOT NULL,
+    description text,
+    tasks bigint DEFAULT 0 NOT NULL,
+    added timestamp with time zone DEFAULT now() NOT NULL,
+    updated timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT category_colour_form CHECK ((colour ~ '^#[0-9A-Fa-f]{6}$'::text)),
+    CONSTRAINT category_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 80)))
+)
+WITH (fillfactor='70');
+
+--
+-- Name: TABLE category; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.category IS 'A tree of categories per project.';
+
+--
+-- Name: COLUMN category.parent_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.category.parent_id IS 'In the same project. Null for a root; the children of a category that is removed by hand become roots.';
+
+--
+-- Name: COLUMN category.tasks; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.category.tasks IS 'Tasks in this very category that are not deleted, as far as upkeep has folded category_delta into it.';
+
+--
+-- Name: category_delta; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.category_delta (
+    category_id integer NOT NULL,
+    tasks integer NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
+
+--
+-- Name: TABLE category_delta; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.category_delta IS 'What each statement changed, appended, as in queue_delta.';
+
+--
+-- Name: category_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.category ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.category_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 --
 -- Name: project; Type: TABLE; Schema: public; Owner: -
@@ -314,6 +500,71 @@ CREATE TABLE public.schema_migrations (
 );
 
 --
+-- Name: tag; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.tag (
+    id integer NOT NULL,
+    project_id integer NOT NULL,
+    name text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    colour text,
+    used bigint DEFAULT 0 NOT NULL,
+    added timestamp with time zone DEFAULT now() NOT NULL,
+    updated timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tag_colour_form CHECK ((colour ~ '^#[0-9A-Fa-f]{6}$'::text)),
+    CONSTRAINT tag_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 50)))
+)
+WITH (fillfactor='70');
+
+--
+-- Name: TABLE tag; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.tag IS 'What tasks are tagged with, a name once per project without regard to case.';
+
+--
+-- Name: COLUMN tag.key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tag.key IS 'The name in lower case and in Unicode''s composed form, made by the service: what PostgreSQL calls lower case depends on the database. Its unique index is also the one for prefixes.';
+
+--
+-- Name: COLUMN tag.used; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.tag.used IS 'Tasks with this tag that are not deleted, as far as upkeep has folded tag_delta into it.';
+
+--
+-- Name: tag_delta; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.tag_delta (
+    tag_id integer NOT NULL,
+    used integer NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
+
+--
+-- Name: TABLE tag_delta; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.tag_delta IS 'What each statement changed, appended, as in queue_delta.';
+
+--
+-- Name: tag_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.tag ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.tag_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: task; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -341,6 +592,9 @@ CREATE TABLE public.task (
     result jsonb,
     progress jsonb,
     errors jsonb,
+    catalogued boolean DEFAULT false NOT NULL,
+    last_worker text,
+    last_claimed timestamp with time zone,
     CONSTRAINT task_id_names_queue CHECK ((((('x'::text || "right"((id)::text, 8)))::bit(32))::integer = queue_id)),
     CONSTRAINT task_outcome_when_finished CHECK (((outcome IS NULL) = (finished IS NULL))),
     CONSTRAINT task_payload_object CHECK ((jsonb_typeof(payload) = 'object'::text)),
@@ -394,7 +648,7 @@ COMMENT ON COLUMN public.task.deleted_at IS 'Soft delete. Equal to finished when
 -- Name: COLUMN task.tags; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.task.tags IS 'Names, as given; null for none.';
+COMMENT ON COLUMN public.task.tags IS 'Not used any more: see task_tag. Not dropped, since rows of new partitions would then differ from the table''s and be converted one by one.';
 
 --
 -- Name: COLUMN task.depends_on; Type: COMMENT; Schema: public; Owner: -
@@ -413,6 +667,84 @@ COMMENT ON COLUMN public.task.progress IS 'What the last attempt said of its pro
 --
 
 COMMENT ON COLUMN public.task.errors IS 'One entry per failed attempt: attempt, at, worker, message, code, data. Null for none.';
+
+--
+-- Name: COLUMN task.catalogued; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task.catalogued IS 'Has a row in task_catalogue: it has, or had, an owner, a due date, a description, tags or categories.';
+
+--
+-- Name: COLUMN task.last_worker; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task.last_worker IS 'Who held the lease that ended last; null before the first end, or where nobody was named.';
+
+--
+-- Name: COLUMN task.last_claimed; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task.last_claimed IS 'When that lease began.';
+
+--
+-- Name: task_catalogue; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.task_catalogue (
+    id uuid NOT NULL,
+    queue_id integer NOT NULL,
+    project_id integer NOT NULL,
+    owner_id text,
+    name text,
+    priority smallint NOT NULL,
+    outcome public.task_outcome,
+    finished timestamp with time zone,
+    due_at timestamp with time zone,
+    hidden boolean DEFAULT false NOT NULL,
+    words tsvector NOT NULL
+)
+WITH (fillfactor='85');
+
+--
+-- Name: TABLE task_catalogue; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.task_catalogue IS 'What finds the tasks that people look for by more than their id. Holds copies of facts of `task`, changed by the same statements. Without foreign keys, as `task` is: it is removed with its task, by the same statement.';
+
+--
+-- Name: COLUMN task_catalogue.hidden; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_catalogue.hidden IS 'The task is deleted.';
+
+--
+-- Name: COLUMN task_catalogue.words; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_catalogue.words IS 'The word stems of name (weight A) and description (B).';
+
+--
+-- Name: task_category; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.task_category (
+    task_id uuid NOT NULL,
+    queue_id integer NOT NULL,
+    category_id integer NOT NULL,
+    hidden boolean DEFAULT false NOT NULL
+);
+
+--
+-- Name: TABLE task_category; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.task_category IS 'Which task is in which category.';
+
+--
+-- Name: COLUMN task_category.hidden; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_category.hidden IS 'The task is deleted, and not counted.';
 
 --
 -- Name: task_dedupe; Type: TABLE; Schema: public; Owner: -
@@ -515,6 +847,36 @@ COMMENT ON TABLE public.task_ready IS 'Pending tasks, due or delayed. The primar
 COMMENT ON COLUMN public.task_ready.has_dependents IS 'Some task waits for this one; travels with it so that finishing it knows without a look.';
 
 --
+-- Name: task_tag; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.task_tag (
+    task_id uuid NOT NULL,
+    queue_id integer NOT NULL,
+    tag_id integer NOT NULL,
+    "position" smallint NOT NULL,
+    hidden boolean DEFAULT false NOT NULL
+);
+
+--
+-- Name: TABLE task_tag; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.task_tag IS 'Which task has which tag.';
+
+--
+-- Name: COLUMN task_tag."position"; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_tag."position" IS 'Where the tag stands among its task''s, in the order they were given.';
+
+--
+-- Name: COLUMN task_tag.hidden; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_tag.hidden IS 'The task is deleted, and not counted.';
+
+--
 -- Name: task_waiting; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -561,10 +923,13 @@ CREATE VIEW public.task_with_state AS
     t.description,
     t.due_at,
     t.owner_id,
-    t.tags,
     t.depends_on,
     t.deleted_at,
     t.errors,
+    t.catalogued,
+    t.last_worker,
+    t.last_claimed,
+    t.outcome,
         CASE
             WHEN (t.outcome IS NOT NULL) THEN (t.outcome)::text
             WHEN (r.id IS NOT NULL) THEN 'pending'::text
@@ -576,7 +941,8 @@ CREATE VIEW public.task_with_state AS
     COALESCE(l.lease_seq, r.lease_seq, t.lease_seq) AS lease_seq,
     COALESCE(l.progress, t.progress) AS progress,
     l.worker,
-    l.expires_at AS lease_expires_at
+    l.expires_at AS lease_expires_at,
+    l.claimed_at
    FROM (((public.task t
      LEFT JOIN LATERAL ( SELECT r_1.id,
             r_1.attempts,
@@ -589,7 +955,8 @@ CREATE VIEW public.task_with_state AS
             l_1.lease_seq,
             l_1.progress,
             l_1.worker,
-            l_1.expires_at
+            l_1.expires_at,
+            l_1.claimed_at
            FROM public.task_lease l_1
           WHERE ((t.outcome IS NULL) AND (l_1.id = t.id) AND (l_1.queue_id = t.queue_id))
          OFFSET 0) l ON (true))
@@ -625,6 +992,27 @@ WITH (fillfactor='70');
 --
 
 COMMENT ON TABLE public.worker IS 'Who has claimed under a name. Counted in memory by each instance and added here about once a second.';
+
+--
+-- Name: category category_name_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.category
+    ADD CONSTRAINT category_name_key UNIQUE (project_id, name);
+
+--
+-- Name: category category_of_project; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.category
+    ADD CONSTRAINT category_of_project UNIQUE (project_id, id);
+
+--
+-- Name: category category_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.category
+    ADD CONSTRAINT category_pkey PRIMARY KEY (id);
 
 --
 -- Name: project project_name_key; Type: CONSTRAINT; Schema: public; Owner: -
@@ -683,6 +1071,34 @@ ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
 --
+-- Name: tag tag_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.tag
+    ADD CONSTRAINT tag_key UNIQUE (project_id, key);
+
+--
+-- Name: tag tag_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.tag
+    ADD CONSTRAINT tag_pkey PRIMARY KEY (id);
+
+--
+-- Name: task_catalogue task_catalogue_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.task_catalogue
+    ADD CONSTRAINT task_catalogue_pkey PRIMARY KEY (id, queue_id);
+
+--
+-- Name: task_category task_category_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.task_category
+    ADD CONSTRAINT task_category_pkey PRIMARY KEY (task_id, queue_id, category_id);
+
+--
 -- Name: task_dedupe task_dedupe_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -718,6 +1134,13 @@ ALTER TABLE ONLY public.task_ready
     ADD CONSTRAINT task_ready_pkey PRIMARY KEY (queue_id, priority, run_at, id);
 
 --
+-- Name: task_tag task_tag_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.task_tag
+    ADD CONSTRAINT task_tag_pkey PRIMARY KEY (task_id, queue_id, tag_id);
+
+--
 -- Name: task_waiting task_waiting_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -732,6 +1155,18 @@ ALTER TABLE ONLY public.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (project_id, id);
 
 --
+-- Name: category_parent_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX category_parent_idx ON public.category USING btree (project_id, parent_id);
+
+--
+-- Name: INDEX category_parent_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.category_parent_idx IS 'For walks down the tree, and for the foreign key.';
+
+--
 -- Name: request_added_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -742,6 +1177,126 @@ CREATE INDEX request_added_idx ON public.request USING btree (added);
 --
 
 COMMENT ON INDEX public.request_added_idx IS 'For upkeep, which forgets requests after 24 hours.';
+
+--
+-- Name: task_catalogue_due_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_catalogue_due_idx ON public.task_catalogue USING btree (project_id, due_at, id) WHERE (due_at IS NOT NULL);
+
+--
+-- Name: INDEX task_catalogue_due_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_catalogue_due_idx IS 'Tasks by due date.';
+
+--
+-- Name: task_catalogue_finished_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_catalogue_finished_idx ON public.task_catalogue USING btree (project_id, finished, id) WHERE (finished IS NOT NULL);
+
+--
+-- Name: INDEX task_catalogue_finished_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_catalogue_finished_idx IS 'Tasks by their end.';
+
+--
+-- Name: task_catalogue_name_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_catalogue_name_idx ON public.task_catalogue USING btree (project_id, name, id) WHERE (name IS NOT NULL);
+
+--
+-- Name: INDEX task_catalogue_name_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_catalogue_name_idx IS 'Tasks of a name, the newest first.';
+
+--
+-- Name: task_catalogue_outcome_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_catalogue_outcome_idx ON public.task_catalogue USING btree (project_id, outcome, id) WHERE (outcome IS NOT NULL);
+
+--
+-- Name: INDEX task_catalogue_outcome_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_catalogue_outcome_idx IS 'Tasks that ended in one way, the newest first.';
+
+--
+-- Name: task_catalogue_owner_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_catalogue_owner_idx ON public.task_catalogue USING btree (project_id, owner_id, id) WHERE (owner_id IS NOT NULL);
+
+--
+-- Name: INDEX task_catalogue_owner_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_catalogue_owner_idx IS 'An owner''s tasks, the newest first.';
+
+--
+-- Name: task_catalogue_owner_priority_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_catalogue_owner_priority_idx ON public.task_catalogue USING btree (project_id, owner_id, priority, id) WHERE (owner_id IS NOT NULL);
+
+--
+-- Name: INDEX task_catalogue_owner_priority_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_catalogue_owner_priority_idx IS 'An owner''s tasks by priority.';
+
+--
+-- Name: task_catalogue_owner_state_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_catalogue_owner_state_idx ON public.task_catalogue USING btree (project_id, owner_id, outcome, id) WHERE (owner_id IS NOT NULL);
+
+--
+-- Name: INDEX task_catalogue_owner_state_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_catalogue_owner_state_idx IS 'An owner''s tasks by how they ended; null for the unfinished.';
+
+--
+-- Name: task_catalogue_priority_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_catalogue_priority_idx ON public.task_catalogue USING btree (project_id, priority, id);
+
+--
+-- Name: INDEX task_catalogue_priority_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_catalogue_priority_idx IS 'Tasks of a priority, the newest first.';
+
+--
+-- Name: task_catalogue_words_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_catalogue_words_idx ON public.task_catalogue USING gin (words);
+
+--
+-- Name: INDEX task_catalogue_words_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_catalogue_words_idx IS 'Text search.';
+
+--
+-- Name: task_category_category_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_category_category_idx ON public.task_category USING btree (category_id, task_id);
+
+--
+-- Name: INDEX task_category_category_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_category_category_idx IS 'A category''s tasks, the newest first.';
 
 --
 -- Name: task_dedupe_task_idx; Type: INDEX; Schema: public; Owner: -
@@ -756,6 +1311,18 @@ CREATE INDEX task_dedupe_task_idx ON public.task_dedupe USING btree (task_id);
 COMMENT ON INDEX public.task_dedupe_task_idx IS 'For upkeep, which forgets the keys of tasks that are gone.';
 
 --
+-- Name: task_deleted_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_deleted_idx ON ONLY public.task USING btree (id) WHERE (deleted_at IS NOT NULL);
+
+--
+-- Name: INDEX task_deleted_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_deleted_idx IS 'Deleted tasks, the newest first, for lists and for upkeep, which removes them in the end.';
+
+--
 -- Name: task_dependency_on_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -766,6 +1333,18 @@ CREATE INDEX task_dependency_on_idx ON public.task_dependency USING btree (on_id
 --
 
 COMMENT ON INDEX public.task_dependency_on_idx IS 'For the end of a task: who waits for it.';
+
+--
+-- Name: task_errors_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_errors_idx ON ONLY public.task USING btree (id) WHERE (errors IS NOT NULL);
+
+--
+-- Name: INDEX task_errors_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_errors_idx IS 'Tasks of which an attempt failed: among them the dead, which people look for. Not by outcome: an index on a column that each completion changes would cost each completion.';
 
 --
 -- Name: task_lease_expires_idx; Type: INDEX; Schema: public; Owner: -
@@ -780,6 +1359,30 @@ CREATE INDEX task_lease_expires_idx ON public.task_lease USING btree (expires_at
 COMMENT ON INDEX public.task_lease_expires_idx IS 'For upkeep, which returns tasks whose lease ran out. Without the queue''s number: an index that begins with it invites the planner to look a task up by reading the whole queue.';
 
 --
+-- Name: task_payload_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_payload_idx ON ONLY public.task USING gin (payload jsonb_path_ops) WHERE catalogued;
+
+--
+-- Name: INDEX task_payload_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_payload_idx IS 'Containment in payloads, of catalogued tasks: for plain ones it would cost more than adding them does.';
+
+--
+-- Name: task_plain_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_plain_idx ON ONLY public.task USING brin (((catalogued)::integer)) WITH (pages_per_range='16', autosummarize='on');
+
+--
+-- Name: INDEX task_plain_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_plain_idx IS 'Which stretches of the table hold plain tasks: a search reads those, since nothing finds them otherwise.';
+
+--
 -- Name: task_ready_name_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -792,6 +1395,18 @@ CREATE INDEX task_ready_name_idx ON public.task_ready USING btree (queue_id, nam
 COMMENT ON INDEX public.task_ready_name_idx IS 'For claims by name.';
 
 --
+-- Name: task_tag_tag_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_tag_tag_idx ON public.task_tag USING btree (tag_id, task_id);
+
+--
+-- Name: INDEX task_tag_tag_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_tag_tag_idx IS 'A tag''s tasks, the newest first.';
+
+--
 -- Name: worker_last_seen_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -802,6 +1417,80 @@ CREATE INDEX worker_last_seen_idx ON public.worker USING btree (project_id, last
 --
 
 COMMENT ON INDEX public.worker_last_seen_idx IS 'For worker.list.';
+
+--
+-- Name: category category_no_cycle; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER category_no_cycle BEFORE INSERT OR UPDATE OF parent_id ON public.category FOR EACH ROW WHEN ((new.parent_id IS NOT NULL)) EXECUTE FUNCTION public.category_refuse_cycle();
+
+--
+-- Name: category category_updated; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER category_updated BEFORE UPDATE OF name, parent_id, colour, description ON public.category FOR EACH ROW EXECUTE FUNCTION public.note_update();
+
+--
+-- Name: project project_updated; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER project_updated BEFORE UPDATE ON public.project FOR EACH ROW EXECUTE FUNCTION public.note_update();
+
+--
+-- Name: tag tag_updated; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER tag_updated BEFORE UPDATE OF name, key, colour ON public.tag FOR EACH ROW EXECUTE FUNCTION public.note_update();
+
+--
+-- Name: task_category task_category_added; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER task_category_added AFTER INSERT ON public.task_category REFERENCING NEW TABLE AS came FOR EACH STATEMENT EXECUTE FUNCTION public.task_category_count();
+
+--
+-- Name: task_category task_category_changed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER task_category_changed AFTER UPDATE ON public.task_category REFERENCING OLD TABLE AS went NEW TABLE AS came FOR EACH STATEMENT EXECUTE FUNCTION public.task_category_count();
+
+--
+-- Name: task_category task_category_removed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER task_category_removed AFTER DELETE ON public.task_category REFERENCING OLD TABLE AS went FOR EACH STATEMENT EXECUTE FUNCTION public.task_category_count();
+
+--
+-- Name: task_tag task_tag_added; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER task_tag_added AFTER INSERT ON public.task_tag REFERENCING NEW TABLE AS came FOR EACH STATEMENT EXECUTE FUNCTION public.task_tag_count();
+
+--
+-- Name: task_tag task_tag_changed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER task_tag_changed AFTER UPDATE ON public.task_tag REFERENCING OLD TABLE AS went NEW TABLE AS came FOR EACH STATEMENT EXECUTE FUNCTION public.task_tag_count();
+
+--
+-- Name: task_tag task_tag_removed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER task_tag_removed AFTER DELETE ON public.task_tag REFERENCING OLD TABLE AS went FOR EACH STATEMENT EXECUTE FUNCTION public.task_tag_count();
+
+--
+-- Name: category category_parent_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.category
+    ADD CONSTRAINT category_parent_fkey FOREIGN KEY (project_id, parent_id) REFERENCES public.category(project_id, id) ON DELETE SET NULL (parent_id);
+
+--
+-- Name: category category_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.category
+    ADD CONSTRAINT category_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
 
 --
 -- Name: queue queue_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -825,6 +1514,41 @@ ALTER TABLE ONLY public.queue_total
     ADD CONSTRAINT queue_total_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.queue(id) ON DELETE CASCADE;
 
 --
+-- Name: tag tag_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.tag
+    ADD CONSTRAINT tag_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
+
+--
+-- Name: task_category task_category_category_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.task_category
+    ADD CONSTRAINT task_category_category_id_fkey FOREIGN KEY (category_id) REFERENCES public.category(id) ON DELETE CASCADE;
+
+--
+-- Name: task_category task_category_task_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.task_category
+    ADD CONSTRAINT task_category_task_fkey FOREIGN KEY (task_id, queue_id) REFERENCES public.task_catalogue(id, queue_id) ON DELETE CASCADE;
+
+--
+-- Name: task_tag task_tag_tag_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.task_tag
+    ADD CONSTRAINT task_tag_tag_id_fkey FOREIGN KEY (tag_id) REFERENCES public.tag(id) ON DELETE CASCADE;
+
+--
+-- Name: task_tag task_tag_task_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.task_tag
+    ADD CONSTRAINT task_tag_task_fkey FOREIGN KEY (task_id, queue_id) REFERENCES public.task_catalogue(id, queue_id) ON DELETE CASCADE;
+
+--
 -- Name: worker worker_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -834,4 +1558,6 @@ ALTER TABLE ONLY public.worker
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261121000001'),
     ('20261121000002'),
-    ('20261122000001');
+    ('20261122000001'),
+    ('20261122000002'),
+    ('20261122000003');

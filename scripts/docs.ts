@@ -8,7 +8,18 @@ import { REFUSALS } from "../src/domain/refusals.ts";
 import { LIFECYCLE } from "../src/domain/task/lifecycle.ts";
 import type { Method } from "../src/rpc/method.ts";
 import { METHODS } from "../src/rpc/methods/index.ts";
-import { Claimed, Queue, QueueStats, Task, Worker } from "../src/rpc/shapes.ts";
+import {
+  Attempt,
+  Category,
+  CategoryTree,
+  Claimed,
+  Project,
+  Queue,
+  QueueStats,
+  TagOut,
+  Task,
+  Worker,
+} from "../src/rpc/shapes.ts";
 
 type Schema = { [key: string]: unknown } & {
   type?: string | string[];
@@ -98,7 +109,7 @@ function methodText(method: Method): string {
   ].join("\n");
 }
 
-const SHAPES = { Task, Claimed, Queue, QueueStats, Worker };
+const SHAPES = { Task, Claimed, Attempt, Queue, QueueStats, Worker, Project, Tag: TagOut, Category, CategoryTree };
 
 function shapeText(name: string, schema: z.ZodType): string {
   const whole = z.toJSONSchema(schema, { unrepresentable: "any" }) as Schema & { $defs?: Record<string, Schema> };

@@ -1,3 +1,4 @@
+import { CATALOGUE } from "./catalogue.ts";
 import { W5 } from "./depth.ts";
 import { W3, W3RAW, W3S, W7 } from "./drain.ts";
 import { CALLERS, W1, W2 } from "./enqueue.ts";
@@ -9,4 +10,19 @@ import { W8 } from "./replicas.ts";
 import type { Workload } from "./workload.ts";
 
 /** In the order in which they are measured and printed. */
-export const WORKLOADS: readonly Workload[] = [W1, W2, W3, W3RAW, W3S, W4, W5, W6, W7, W8, W9, LIMITS, CALLERS];
+export const WORKLOADS: readonly Workload[] = [
+  W1,
+  W2,
+  W3,
+  W3RAW,
+  W3S,
+  W4,
+  W5,
+  W6,
+  W7,
+  W8,
+  W9,
+  LIMITS,
+  CALLERS,
+  CATALOGUE,
+];

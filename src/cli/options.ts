@@ -20,6 +20,12 @@ export function seconds(least: number) {
   };
 }
 
+/** What is no time at all; the finer rules are the service's. */
+export function time(text: string): string {
+  if (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text)) return text;
+  throw new InvalidArgumentError("Give a time such as 2026-01-31T12:00:00Z.");
+}
+
 export function priority(text: string): number | "high" | "medium" | "low" {
   if (text === "high" || text === "medium" || text === "low") return text;
   if (/^\d$/.test(text)) return Number(text);

@@ -19,17 +19,27 @@ export interface Column {
   readonly right?: boolean;
   /** May be cut down to this many characters where the table is too wide. Without it the column keeps its width. */
   readonly least?: number;
+  /** Left out where cutting alone does not make the table fit. */
+  readonly spare?: boolean;
 }
 
 const GAP = "  ";
+
+/** What stands below a list that goes on. */
+export const MORE = "\nThere are more; see --limit.\n";
 
 /** Rows under their titles, the columns that may shrink cut so that a line fits `width`. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], width = 80): string {
   const cells = rows.map((row) => row.map(printable));
   const widths = columns.map(({ title }, at) =>
-    Math.max(title.length, ...cells.map((row) => [...(row[at] ?? "")].length)),
+    cells.reduce((widest, row) => Math.max(widest, [...(row[at] ?? "")].length), title.length),
   );
   shrink(columns, widths, width - GAP.length * (columns.length - 1));
+  const spare = columns.findIndex((column) => column.spare);
+  if (spare >= 0 && widths.reduce((sum, each) => sum + each + GAP.length, -GAP.length) > width) {
+    const rest = rows.map((row) => row.toSpliced(spare, 1));
+    return table(columns.toSpliced(spare, 1), rest, width);
+  }
   const line = (row: readonly string[]) =>
     columns
       .map(({ right }, at) => {
@@ -53,6 +63,37 @@ function shrink(columns: readonly Column[], widths: number[], most: number): voi
     if (widest < 0) return;
     widths[widest]! -= 1;
   }
+}
+
+/** A name and its value. */
+export type Field = readonly [name: string, value: string];
+
+/** Names before their values; what a line cannot hold stands below it, under the value's beginning. */
+export function fields(pairs: readonly Field[], width = 80): string {
+  const indent = Math.max(...pairs.map(([name]) => name.length)) + GAP.length;
+  return pairs
+    .flatMap(([name, value]) =>
+      wrapped(value, Math.max(width - indent, 20)).map((line, at) => (at === 0 ? name : "").padEnd(indent) + line),
+    )
+    .map((line) => `${line.trimEnd()}\n`)
+    .join("");
+}
+
+/** Lines of at most `width` characters, broken between words where words are short. The text's own line feeds stay. */
+function wrapped(text: string, width: number): string[] {
+  return text.split(/\r?\n/).flatMap((line) => {
+    const characters = [...printable(line)];
+    const lines: string[] = [];
+    let from = 0;
+    while (characters.length - from > width) {
+      const space = characters.slice(from, from + width + 1).lastIndexOf(" ");
+      const broken = space > width / 2;
+      const to = from + (broken ? space : width);
+      lines.push(characters.slice(from, to).join(""));
+      from = broken ? to + 1 : to;
+    }
+    return [...lines, characters.slice(from).join("")];
+  });
 }
 
 /** A count in at most five characters: 950, 12.3k, 4.5M. */
@@ -79,4 +120,9 @@ export function shortSeconds(seconds: number | null): string {
 /** 2026-01-31 12:00, in UTC as the service tells it. */
 export function shortTime(time: string | null): string {
   return time === null ? "-" : time.slice(0, 16).replace("T", " ");
+}
+
+/** 2026-01-31 12:00:05, in UTC as the service tells it. */
+export function exactTime(time: string): string {
+  return time.slice(0, 19).replace("T", " ");
 }

@@ -20,6 +20,10 @@ export interface EngineContext {
   readonly waiters: TaskWaiters;
   readonly workers: WorkerLedger;
   readonly newId: NewId;
+  /** The database's time, whole epoch milliseconds, as far as this process can tell without asking. */
+  readonly now: () => number;
+  /** Sets that clock by the database's again. */
+  readonly setClock: () => Promise<void>;
   readonly log: Logger;
 }
 

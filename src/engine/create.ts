@@ -1,19 +1,24 @@
 import { isUnavailable, isUnstorable } from "../db/failure.ts";
 import { type Database, NoConnection } from "../db/pool.ts";
-import { databaseNow } from "../domain/admin/queries.ts";
 import { InvalidParams, Refusal } from "../domain/refusals.ts";
 import type { Logger } from "../lib/log.ts";
 import { idGenerator } from "../lib/uuid7.ts";
 import { admin } from "./admin.ts";
+import { attempts } from "./attempts.ts";
+import { categories } from "./categories.ts";
 import { ClaimDispatcher } from "./claim-dispatcher.ts";
 import { claimCounters, claiming } from "./claims.ts";
 import type { EngineContext } from "./context.ts";
+import { DatabaseClock } from "./database-clock.ts";
 import { Directory } from "./directory.ts";
 import type { Engine } from "./engine.ts";
 import { enqueueing } from "./enqueue.ts";
 import { finishing } from "./finish.ts";
 import { LowerBounds } from "./lower-bounds.ts";
+import { projects } from "./projects.ts";
 import { queues } from "./queues.ts";
+import { tags } from "./tags.ts";
+import { taskLists } from "./task-lists.ts";
 import { TaskWaiters } from "./task-waiters.ts";
 import { singleTasks } from "./tasks.ts";
 import { Wakeups } from "./wakeups.ts";
@@ -49,7 +54,8 @@ export interface RunningEngine {
 /** Puts the engine together on open pools. */
 export async function createEngine(options: EngineOptions): Promise<RunningEngine> {
   const { hot, cold, log } = options;
-  const now = await databaseClock(cold);
+  const clock = new DatabaseClock(cold);
+  await clock.set();
   const context: EngineContext = {
     hot,
     cold,
@@ -59,7 +65,9 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     wakeups: new Wakeups(),
     waiters: new TaskWaiters(hot, log),
     workers: new WorkerLedger(cold, log),
-    newId: idGenerator(now),
+    newId: idGenerator(() => clock.now()),
+    now: () => clock.now(),
+    setClock: () => clock.set(),
   };
   const dispatcher = new ClaimDispatcher(claimCounters(context));
   const limits = { slots: SLOTS, gatherMax: options.gatherMax, gatherWeightMax: GATHER_WEIGHT_MAX };
@@ -68,6 +76,11 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     claim: claiming(context, dispatcher, options.waitersMax),
     ...finishing(context, limits),
     ...singleTasks(context),
+    ...taskLists(context),
+    ...attempts(context),
+    ...projects(context),
+    ...tags(context),
+    ...categories(context),
     ...queues(context),
     ...workers(context),
     ...admin(context, { version: options.version, dispatcher, listening: options.listening }),
@@ -82,14 +95,6 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
       await context.workers.flush();
     },
   };
-}
-
-/** Ids carry the database's time; between looks it runs on by this process's monotonic timer. */
-async function databaseClock(database: Database): Promise<() => number> {
-  const before = performance.now();
-  const { now } = await database.run((db) => db.one(databaseNow()));
-  const at = (before + performance.now()) / 2;
-  return () => now + (performance.now() - at);
 }
 
 /** Refuses what cannot be done now in the words of the closed set, whichever operation meets it. */

@@ -1,3 +1,4 @@
+import { violatedConstraint } from "../db/failure.ts";
 import type { Database } from "../db/pool.ts";
 import { projectByName } from "../domain/project/queries.ts";
 import { insertQueue, type QueueRow, queueById, queueByName } from "../domain/queue/queries.ts";
@@ -18,7 +19,7 @@ interface Remembered {
 export class Directory {
   readonly #db: Database;
   readonly #createQueues: boolean;
-  readonly #projects = new Map<string, number>();
+  readonly #projects = new Map<string, { readonly id: number; readonly until: number }>();
   readonly #byName = new Map<string, Remembered>();
   readonly #byId = new Map<number, Remembered>();
 
@@ -27,14 +28,29 @@ export class Directory {
     this.#createQueues = createQueues;
   }
 
-  /** A project's number; refused as not_found when there is none. */
+  /** A project's number; refused as not_found when there is none. Remembered for a second. */
   async project(name: string): Promise<number> {
     const known = this.#projects.get(name);
-    if (known !== undefined) return known;
+    if (known && known.until > performance.now()) return known.id;
     const row = await this.#db.run((db) => db.maybeOne(projectByName(name)));
-    if (!row) throw new Refusal("not_found", { noun: "project", id: name });
-    this.#projects.set(name, row.id);
+    if (!row) {
+      this.#projects.delete(name);
+      throw new Refusal("not_found", { noun: "project", id: name });
+    }
+    this.#projects.set(name, { id: row.id, until: performance.now() + REMEMBERED_MS });
     return row.id;
+  }
+
+  /** Forgets a project that this instance renamed or deleted. */
+  forgetProject(name: string): void {
+    const known = this.#projects.get(name);
+    this.#projects.delete(name);
+    if (!known) return;
+    for (const [key, { row }] of this.#byName)
+      if (row.project_id === known.id) {
+        this.#byName.delete(key);
+        this.#byId.delete(row.id);
+      }
   }
 
   /** A queue by name, or null. Remembered for a second, so its policy may be that old. */
@@ -59,8 +75,20 @@ export class Directory {
     const row = await this.find(projectId, name);
     if (row) return row;
     if (!this.#createQueues) throw new Refusal("not_found", { noun: "queue", id: name });
-    await this.#db.run((db) => db.maybeOne(insertQueue(projectId, name)));
+    try {
+      await this.#db.run((db) => db.maybeOne(insertQueue(projectId, name)));
+    } catch (error) {
+      // The project went within the second in which it was remembered.
+      if (violatedConstraint(error) === "queue_project_id_fkey")
+        throw new Refusal("not_found", { noun: "project", id: this.#nameOf(projectId) });
+      throw error;
+    }
     return await this.queue(projectId, name);
+  }
+
+  #nameOf(projectId: number): string {
+    const [name = String(projectId)] = [...this.#projects].find(([, { id }]) => id === projectId) ?? [];
+    return name;
   }
 
   /** The queue a task's id names, if it belongs to the project. */

@@ -3,11 +3,15 @@
  * Parameters have been checked for shape; every answer is as api.md says. Throws Refusal and InvalidParams.
  */
 
+import type { CategoryTree, CategoryView } from "../domain/category/views.ts";
+import type { ProjectView } from "../domain/project/views.ts";
 import type { QueuePolicy } from "../domain/queue/queries.ts";
 import type { QueueView, StatsView } from "../domain/queue/views.ts";
 import type { RefusalType } from "../domain/refusals.ts";
+import type { TagView } from "../domain/tag/tag.ts";
+import type { AttemptView } from "../domain/task/attempts.ts";
 import type { State } from "../domain/task/lifecycle.ts";
-import type { TaskFilter } from "../domain/task/queries/read.ts";
+import type { TaskFilter } from "../domain/task/queries/filter.ts";
 import type { ClaimedView, TaskView } from "../domain/task/views.ts";
 import type { WorkerView } from "../domain/worker/worker.ts";
 
@@ -86,11 +90,19 @@ export interface Failed extends Completed {
   readonly runAt: string | null;
 }
 
-export interface FilterParams extends InProject, Omit<TaskFilter, "queueId"> {
+export interface FilterParams extends Omit<TaskFilter, "queueId" | "tags" | "categories"> {
   readonly queue?: string | undefined;
+  /** All of them. */
+  readonly tags?: readonly string[] | undefined;
+  /** With all below it. */
+  readonly category?: string | undefined;
 }
-export interface ListParams extends FilterParams {
-  readonly sort: "added" | "-added" | "finished" | "-finished" | "dueAt" | "priority";
+export interface CountParams extends InProject, FilterParams {
+  readonly anyOf?: readonly FilterParams[] | undefined;
+  readonly deleted: boolean;
+}
+export interface ListParams extends CountParams {
+  readonly sort: "added" | "-added" | "finished" | "-finished" | "dueAt" | "priority" | "relevance";
   readonly limit: number;
   readonly cursor?: string | undefined;
 }
@@ -113,6 +125,17 @@ export interface UpdateParams extends OfTask {
 
 export interface OfQueue extends Repeatable {
   readonly name: string;
+}
+export interface Named extends Repeatable {
+  readonly name: string;
+}
+export interface TagParams extends Named {
+  readonly colour?: string | undefined;
+}
+export interface CategoryParams extends Named {
+  readonly parent?: string | null | undefined;
+  readonly colour?: string | undefined;
+  readonly description?: string | null | undefined;
 }
 export interface Page extends InProject {
   readonly limit: number;
@@ -156,7 +179,7 @@ export interface Engine {
 
   getTask(params: InProject & { readonly id: string }, call: Call): Promise<TaskView>;
   listTasks(params: ListParams, call: Call): Promise<{ tasks: TaskView[]; nextCursor: string | null }>;
-  countTasks(params: FilterParams, call: Call): Promise<{ count: number; exact: boolean }>;
+  countTasks(params: CountParams, call: Call): Promise<{ count: number; exact: boolean }>;
   updateTask(params: UpdateParams, call: Call): Promise<TaskView>;
   cancelTask(params: OfTask & { readonly reason?: string | undefined }, call: Call): Promise<Completed>;
   retryTask(params: OfTask & { readonly delaySeconds: number }, call: Call): Promise<Completed>;
@@ -188,6 +211,42 @@ export interface Engine {
     call: Call,
   ): Promise<StatsView | { queues: StatsView[] }>;
 
+  createProject(params: Named & { readonly description?: string | null | undefined }, call: Call): Promise<ProjectView>;
+  getProject(params: { readonly name: string }, call: Call): Promise<ProjectView>;
+  listProjects(params: Page, call: Call): Promise<{ projects: ProjectView[]; nextCursor: string | null }>;
+  updateProject(
+    params: Named & { readonly newName?: string | undefined; readonly description?: string | null | undefined },
+    call: Call,
+  ): Promise<ProjectView>;
+  deleteProject(params: Named & { readonly force: boolean }, call: Call): Promise<{ name: string }>;
+
+  createTag(params: TagParams, call: Call): Promise<TagView>;
+  listTags(
+    params: Page & { readonly prefix?: string | undefined; readonly sort: "name" | "-used" },
+    call: Call,
+  ): Promise<{ tags: TagView[]; nextCursor: string | null }>;
+  renameTag(params: Named & { readonly newName: string }, call: Call): Promise<TagView>;
+  deleteTag(params: Named, call: Call): Promise<{ name: string }>;
+  suggestTags(
+    params: InProject & { readonly prefix: string; readonly limit: number },
+    call: Call,
+  ): Promise<{ tags: string[] }>;
+
+  createCategory(params: CategoryParams, call: Call): Promise<CategoryView>;
+  getCategory(params: InProject & { readonly name: string }, call: Call): Promise<CategoryView>;
+  listCategories(params: Page, call: Call): Promise<{ categories: CategoryView[]; nextCursor: string | null }>;
+  updateCategory(params: CategoryParams & { readonly newName?: string | undefined }, call: Call): Promise<CategoryView>;
+  deleteCategory(params: Named & { readonly children: "lift" | "delete" }, call: Call): Promise<{ name: string }>;
+  categoryTree(params: InProject & { readonly root?: string | undefined }, call: Call): Promise<CategoryTree[]>;
+
+  taskAttempts(
+    params: Page & { readonly id: string },
+    call: Call,
+  ): Promise<{ attempts: AttemptView[]; nextCursor: string | null }>;
+  workerTasks(
+    params: Page & { readonly id: string },
+    call: Call,
+  ): Promise<{ tasks: TaskView[]; nextCursor: string | null }>;
   listWorkers(params: Page, call: Call): Promise<{ workers: WorkerView[]; nextCursor: string | null }>;
   getWorker(params: InProject & { readonly id: string }, call: Call): Promise<WorkerView>;
 

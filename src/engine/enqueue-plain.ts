@@ -27,6 +27,8 @@ interface Batch {
   readonly isFirst: (at: number) => boolean;
   readonly rows: readonly sql.PlainRequestRow[];
   readonly noted: readonly sql.AnsweredRequest[];
+  /** When its tasks are added: the time of their ids. */
+  readonly at: number;
 }
 
 const pending = ({ id }: { readonly id: string }): Added => ({ id, state: "pending", duplicate: false });
@@ -41,8 +43,9 @@ export async function addPlain(
   dispatcher: ClaimDispatcher,
   queue: QueueRow,
   calls: readonly PlainCall[],
+  at: number,
 ): Promise<Told<Added[]>[]> {
-  const batch = batchOf(calls);
+  const batch = batchOf(calls, at);
   const line = { projectId: queue.project_id, queue: queue.name };
   const order = inOrder(batch.rows);
   const kept = dispatcher.keep(
@@ -65,20 +68,20 @@ export async function addPlain(
   }
 }
 
-function batchOf(calls: readonly PlainCall[]): Batch {
+function batchOf(calls: readonly PlainCall[], at: number): Batch {
   const requests = calls.map(({ request }) => requestRow(request));
   const firstOf = new Map<string, number>();
-  for (const [at, request] of requests.entries())
-    if (request && !firstOf.has(request.requestId)) firstOf.set(request.requestId, at);
-  const isFirst = (at: number) => requests[at] === null || firstOf.get(requests[at]!.requestId) === at;
-  const rows = calls.flatMap((call, at) =>
-    isFirst(at) ? call.rows.map((row) => ({ ...row, requestId: requests[at]?.requestId ?? null })) : [],
+  for (const [place, request] of requests.entries())
+    if (request && !firstOf.has(request.requestId)) firstOf.set(request.requestId, place);
+  const isFirst = (place: number) => requests[place] === null || firstOf.get(requests[place]!.requestId) === place;
+  const rows = calls.flatMap((call, place) =>
+    isFirst(place) ? call.rows.map((row) => ({ ...row, requestId: requests[place]?.requestId ?? null })) : [],
   );
-  const noted = [...firstOf.values()].map((at) => ({
-    ...requests[at]!,
-    answer: JSON.stringify(calls[at]!.rows.map(pending)),
+  const noted = [...firstOf.values()].map((place) => ({
+    ...requests[place]!,
+    answer: JSON.stringify(calls[place]!.rows.map(pending)),
   }));
-  return { calls, requests, isFirst, rows, noted };
+  return { calls, requests, isFirst, rows, noted, at };
 }
 
 /** The places of rows in the order in which their tasks leave. */
@@ -86,12 +89,12 @@ const inOrder = (rows: readonly sql.PlainRow[]): number[] =>
   [...rows.keys()].sort((a, b) => rows[a]!.priority - rows[b]!.priority || a - b);
 
 /** Adds a batch for whoever comes; which requestIds were new. */
-async function add(db: Db, queue: QueueRow, { rows, noted }: Batch): Promise<readonly string[]> {
+async function add(db: Db, queue: QueueRow, { rows, noted, at }: Batch): Promise<readonly string[]> {
   if (noted.length === 0) {
-    if (!(await db.maybeOne(sql.enqueuePlainTasks(queue.id, rows)))) throw new QueueGone();
+    if (!(await db.maybeOne(sql.enqueuePlainTasks(queue.id, rows, at)))) throw new QueueGone();
     return [];
   }
-  const answer = await db.maybeOne(sql.enqueuePlainTasksOnce(queue.id, rows, noted, REMEMBERED_SECONDS));
+  const answer = await db.maybeOne(sql.enqueuePlainTasksOnce(queue.id, rows, at, noted, REMEMBERED_SECONDS));
   if (!answer) throw new QueueGone();
   return answer.taken;
 }
@@ -100,7 +103,7 @@ async function add(db: Db, queue: QueueRow, { rows, noted }: Batch): Promise<rea
 async function addHanded(
   db: Db,
   queue: QueueRow,
-  { rows, noted }: Batch,
+  { rows, noted, at: addedAt }: Batch,
   order: readonly number[],
   kept: readonly Kept[],
   came: Map<Ask, Came<ClaimedView[]>>,
@@ -112,8 +115,8 @@ async function addHanded(
   });
   const statement =
     noted.length === 0
-      ? sql.enqueueHandedTasks(queue.id, handed)
-      : sql.enqueueHandedTasksOnce(queue.id, handed, noted, REMEMBERED_SECONDS);
+      ? sql.enqueueHandedTasks(queue.id, handed, addedAt)
+      : sql.enqueueHandedTasksOnce(queue.id, handed, addedAt, noted, REMEMBERED_SECONDS);
   const answer = await db.maybeOne(statement);
   if (!answer) throw new QueueGone();
   came.clear();
@@ -123,20 +126,23 @@ async function addHanded(
     const mine = tasks.map((place) => rows[order[place]!]!);
     const added = mine.filter(({ requestId }) => requestId === null || taken.has(requestId));
     const leaseSeconds = one.ask.leaseSeconds ?? answer.lease_seconds;
-    came.set(one.ask, { answer: added.map((row) => firstAttempt(row, queue.name, { ...answer, leaseSeconds })) });
+    came.set(one.ask, {
+      answer: added.map((row) => firstAttempt(row, queue.name, { ...answer, addedAt, leaseSeconds })),
+    });
   }
   return answer.taken;
 }
 
 interface Claimed {
-  /** Epoch milliseconds, the database's. */
-  readonly added: number;
+  /** Epoch milliseconds. */
+  readonly addedAt: number;
+  readonly claimed_at: number;
   readonly max_attempts: number;
   readonly leaseSeconds: number;
 }
 
 /** A task that was claimed as it was added, as claiming answers it. */
-function firstAttempt(row: sql.PlainRow, queue: string, { added, max_attempts, leaseSeconds }: Claimed): ClaimedView {
+function firstAttempt(row: sql.PlainRow, queue: string, claimed: Claimed): ClaimedView {
   return {
     id: row.id,
     queue,
@@ -144,10 +150,10 @@ function firstAttempt(row: sql.PlainRow, queue: string, { added, max_attempts, l
     payload: JSON.parse(row.payload) as JsonObject,
     priority: row.priority,
     attempt: 1,
-    maxAttempts: max_attempts,
+    maxAttempts: claimed.max_attempts,
     receipt: formatReceipt(row.id, 1),
-    leaseExpiresAt: time(added + leaseSeconds * 1000),
-    added: time(added),
+    leaseExpiresAt: time(claimed.claimed_at + claimed.leaseSeconds * 1000),
+    added: time(claimed.addedAt),
     tags: [],
     dependsOn: [],
   };

@@ -3,7 +3,7 @@ import { type Db, NoConnection } from "../db/pool.ts";
 import type { QueueRow } from "../domain/queue/queries.ts";
 import { Refusal } from "../domain/refusals.ts";
 import { addDependencies } from "../domain/task/queries/dependencies.ts";
-import type { TaskRow } from "../domain/task/queries/enqueue.ts";
+import { isCatalogued, type TaskRow } from "../domain/task/queries/enqueue.ts";
 import { isPlain } from "../domain/task/queries/enqueue-plain.ts";
 import {
   type Added,
@@ -22,6 +22,7 @@ import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, EnqueueParams, NewTask } from "./engine.ts";
 import { addPlain } from "./enqueue-plain.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { distinct, isLabelGone, prepareLabels, putInCatalogue, tagKeys } from "./labels.ts";
 import { answered, orAnswered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 
 const DEFAULT_PRIORITY = 5;
@@ -64,16 +65,17 @@ async function addParts(
   queueId: number,
   parts: readonly Part[],
 ): Promise<Told<Added[]>[]> {
+  const { queue } = parts[0]!.placed[0]!;
+  const at = context.now();
   const calls = parts.map(({ request, placed }) => ({
     request,
-    rows: placed.map(({ task, payload }) => taskRow(context.newId(queueId), task, payload)),
+    rows: placed.map(({ task, payload }) => taskRow(context.newId(queueId, at), task, payload)),
   }));
-  if (calls.every(({ rows }) => rows.every(isPlain)))
-    return await addPlain(context, dispatcher, parts[0]!.placed[0]!.queue, calls);
+  if (calls.every(({ rows }) => rows.every(isPlain))) return await addPlain(context, dispatcher, queue, calls, at);
   return await repeatableAll(context.hot, calls, async (db, due, after) => {
     const rows = due.flatMap((call) => call.rows);
     if (rows.length === 0) return due.map(() => []);
-    const added = await addTasks(db, queueId, rows);
+    const added = await addCatalogued(db, queue, rows, at);
     // A task made for an earlier time lies before those that were claimed last.
     const stirred = rows.some(({ runAt }) => runAt !== null);
     after(() => context.wakeups.wake(queueId, { stirred }));
@@ -95,16 +97,16 @@ async function enqueue(
   const projectId = await context.directory.project(params.project ?? call.project);
   const request = { projectId, requestId: params.requestId, method, params: rest };
   return await orAnswered(context.hot, request, async () => {
-    params.tasks.forEach(refuseCategories);
     for (let tries = 1; ; tries++) {
       await refuseForeignDependencies(context, projectId, params.tasks);
       const first = await answeredBefore(context, request, params.tasks);
       if (first) return first;
       const placed = await place(context, projectId, params.tasks);
+      await prepareLabels(context, projectId, params.tasks);
       try {
         return await addPlaced(context, pipe, placed, request);
       } catch (error) {
-        const again = error instanceof QueueGone || violatedConstraint(error)?.endsWith("_pkey");
+        const again = error instanceof QueueGone || isLabelGone(error) || violatedConstraint(error)?.endsWith("_pkey");
         if (!again || tries === TRIES) throw error;
         for (const { queue } of placed) context.directory.forget(projectId, queue.name);
       }
@@ -141,10 +143,21 @@ async function addPlaced(
   return told.answer;
 }
 
-/** There are no categories before the catalogue: any name is an unknown one. */
-function refuseCategories(task: { readonly categories?: readonly string[] | undefined }): void {
-  const unknown = task.categories?.[0];
-  if (unknown !== undefined) throw new Refusal("not_found", { noun: "category", id: unknown });
+/** Adds tasks to one queue, and those of them that are new to the catalogue. In a transaction where there is need of one. */
+async function addCatalogued(db: Db, queue: QueueRow, rows: readonly TaskRow[], at: number): Promise<Added[]> {
+  const listed = rows.filter(isCatalogued);
+  if (listed.length === 0) return await addTasks(db, queue.id, rows, at);
+  return await db.transaction(async (tx) => {
+    const added = await addTasks(tx, queue.id, rows, at);
+    const fresh = new Set(added.filter(({ duplicate }) => !duplicate).map(({ id }) => id));
+    await putInCatalogue(
+      tx,
+      queue.project_id,
+      queue.id,
+      listed.filter(({ id }) => fresh.has(id)),
+    );
+    return added;
+  });
 }
 
 async function place(context: EngineContext, projectId: number, tasks: readonly NewTask[]): Promise<Placed[]> {
@@ -168,25 +181,22 @@ async function add(context: EngineContext, db: Db, placed: readonly Placed[], af
   const groups = groupBy([...placed.entries()], ([, { queue }]) => queue.id);
   const answers = new Array<Added>(placed.length);
   await db.transaction(async (tx) => {
-    for (const [queueId, group] of groups) {
+    for (const group of groups.values()) {
       const some = group.map(([, one]) => one);
-      const added = await addToQueue(context, tx, queueId, some, after);
+      const added = await addToQueue(context, tx, some, after);
       for (const [index, [at]] of group.entries()) answers[at] = added[index]!;
     }
   });
   return answers;
 }
 
-async function addToQueue(
-  context: EngineContext,
-  db: Db,
-  queueId: number,
-  placed: readonly Placed[],
-  after: After,
-): Promise<Added[]> {
-  const rows = placed.map(({ task, payload }) => taskRow(context.newId(queueId), task, payload));
+async function addToQueue(context: EngineContext, db: Db, placed: readonly Placed[], after: After): Promise<Added[]> {
+  const [{ queue }] = placed as [Placed];
+  const queueId = queue.id;
+  const at = context.now();
+  const rows = placed.map(({ task, payload }) => taskRow(context.newId(queueId, at), task, payload));
   const ended = await awaitOthers(db, placed);
-  const added = await addTasks(db, queueId, rows);
+  const added = await addCatalogued(db, queue, rows, at);
   after(() => context.wakeups.wake(queueId));
   if (!placed.some(({ task }) => task.dependsOn?.length)) return added;
   for (const [at, { task }] of placed.entries()) {
@@ -242,7 +252,8 @@ function taskRow(id: string, task: NewTask, payload: string): TaskRow {
     dedupeKey: task.dedupeKey ?? null,
     dedupeSeconds: task.dedupeSeconds ?? null,
     description: task.description ?? null,
-    tags: task.tags?.length ? [...new Set(task.tags)] : null,
+    tags: tagKeys(task.tags),
+    categories: distinct(task.categories),
     dependsOn: task.dependsOn?.length ? [...new Set(task.dependsOn)] : null,
     onDependencyFailure: task.onDependencyFailure ?? "cancel",
   };

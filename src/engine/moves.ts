@@ -2,6 +2,7 @@ import type { Db } from "../db/pool.ts";
 import type { State } from "../domain/task/lifecycle.ts";
 import { completeTasks, extendLeases, failTasks, noteProgress, releaseTasks } from "../domain/task/queries/finish.ts";
 import type { Receipt } from "../domain/task/receipt.ts";
+import { recatalogue } from "../domain/task/repository.ts";
 import { time } from "../domain/task/views.ts";
 import type { Completed, Failed, Failure } from "./engine.ts";
 
@@ -35,9 +36,18 @@ export interface Move<I, T> {
   readonly ends: (answer: T) => boolean;
 }
 
+/** Tells the catalogue of ends that the statement could not: of tasks that came into it while the statement waited for them. */
+const relist = (db: Db, queueId: number, rows: readonly { readonly id: string; readonly unlisted: boolean }[]) =>
+  recatalogue(
+    db,
+    queueId,
+    rows.map(({ id, unlisted }) => ({ id, catalogued: unlisted })),
+  );
+
 export const complete: Move<{ readonly result?: unknown }, Completed> = {
   async statement(db, queueId, items, settling) {
     const rows = await db.any(completeTasks(queueId, items, settling));
+    await relist(db, queueId, rows);
     return new Map(
       rows.map(({ id, lease_seq: leaseSeq, worker }) => [id, { leaseSeq, worker, answer: { id, state: "completed" } }]),
     );
@@ -64,6 +74,7 @@ export const fail: Move<Omit<Failure, "receipt">, Failed> = {
         settling,
       ),
     );
+    await relist(db, queueId, rows);
     return new Map(
       rows.map(({ id, lease_seq: leaseSeq, worker, dead, run_at }) => [
         id,

@@ -4,7 +4,7 @@ import { queueView, statsView } from "../domain/queue/views.ts";
 import { Refusal } from "../domain/refusals.ts";
 import { STATES, type State } from "../domain/task/lifecycle.ts";
 import { idsInState, retryTasks } from "../domain/task/queries/change.ts";
-import { purge, retakeKey } from "../domain/task/repository.ts";
+import { purge, recatalogue, retakeKey } from "../domain/task/repository.ts";
 import type { EngineContext } from "./context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import type { Call, Engine, InProject, OfQueue, Page } from "./engine.ts";
@@ -77,6 +77,11 @@ async function purgeState(context: EngineContext, queueId: number, state: State,
   }
 }
 
+/** Removes all tasks of a queue whose row is gone. */
+export async function purgeQueue(context: EngineContext, queueId: number): Promise<void> {
+  for (const state of STATES) await purgeState(context, queueId, state, new Set());
+}
+
 async function redrive(
   context: EngineContext,
   queue: queries.QueueRow,
@@ -119,7 +124,9 @@ async function reviveAll(tx: Db, queueId: number, ids: readonly string[], delayS
     else retaken.add(dedupe_key);
   }
   const free = ids.filter((id) => !held.has(id));
-  return (await tx.any(retryTasks(queueId, free, { delaySeconds, every, restoring: false }))).length;
+  const rows = await tx.any(retryTasks(queueId, free, { delaySeconds, every, restoring: false }));
+  await recatalogue(tx, queueId, rows);
+  return rows.length;
 }
 
 async function deleteQueue(context: EngineContext, params: Parameters<Engine["deleteQueue"]>[0], call: Call) {
@@ -134,7 +141,7 @@ async function deleteQueue(context: EngineContext, params: Parameters<Engine["de
     });
     context.directory.forget(queue.project_id, queue.name);
     if (!deleted) throw new Refusal("not_found", { noun: "queue", id: params.name });
-    for (const state of STATES) await purgeState(context, queue.id, state, new Set());
+    await purgeQueue(context, queue.id);
     return { name: params.name };
   });
 }

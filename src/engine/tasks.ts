@@ -2,21 +2,22 @@ import type { Db } from "../db/pool.ts";
 import type { QueueRow } from "../domain/queue/queries.ts";
 import { InvalidParams, Refusal } from "../domain/refusals.ts";
 import { type Action, allows, isFinished, type State } from "../domain/task/lifecycle.ts";
+import { hideLabels } from "../domain/task/queries/catalogue.ts";
 import * as change from "../domain/task/queries/change.ts";
 import * as read from "../domain/task/queries/read.ts";
-import { retakeKey, settle } from "../domain/task/repository.ts";
+import { recatalogue, retakeKey, settle } from "../domain/task/repository.ts";
 import { type TaskView, taskView, time } from "../domain/task/views.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { After, EngineContext } from "./context.ts";
-import { formatCursor, parseCursor } from "./cursor.ts";
-import type { Call, Engine, FilterParams, InProject, OfTask } from "./engine.ts";
+import type { Call, Engine, InProject, OfTask } from "./engine.ts";
 import { payloadText } from "./enqueue.ts";
-import { orAnswered, repeatable } from "./repeatable.ts";
+import { isLabelGone, prepareLabels, relabel } from "./labels.ts";
+import { answered, orAnswered, repeatable } from "./repeatable.ts";
 
 /** A task moves at most a few times while one call looks; more means it is in no state, which admin.verify reports. */
 const LOOKS_MAX = 50;
-/** Counting stops here and says that it is not exact. */
-const COUNT_MAX = 100_000;
+/** A tag or category deleted while a task gets it is found out anew; more often than this it is somebody's loop. */
+const TRIES = 3;
 
 const notFound = (id: string) => new Refusal("not_found", { noun: "task", id });
 
@@ -34,6 +35,13 @@ async function locate(context: EngineContext, params: InProject & { readonly id:
   return { projectId, queue };
 }
 
+type Attempt<T> = (db: Db, queue: QueueRow, found: StateRow, after: After) => Promise<T | null>;
+interface Change<T> {
+  /** What must be there before the change, in transactions of its own. */
+  readonly prepare: (projectId: number) => Promise<void>;
+  readonly attempt: Attempt<T>;
+}
+
 /**
  * Changes one task: reads its state, lets `attempt` try, and looks again if the task had moved meanwhile (`attempt` then
  * answers null). With a requestId all of it is one transaction.
@@ -43,22 +51,47 @@ async function changeOne<T>(
   method: string,
   params: OfTask,
   call: Call,
-  attempt: (db: Db, queue: QueueRow, found: StateRow, after: After) => Promise<T | null>,
+  how: Attempt<T> | Change<T>,
 ): Promise<T> {
+  const { prepare, attempt } = typeof how === "function" ? { prepare: undefined, attempt: how } : how;
   const projectId = await context.directory.project(params.project ?? call.project);
   const key = { projectId, requestId: params.requestId, method, params };
   return await orAnswered(context.cold, key, async () => {
     const { queue } = await locate(context, params, call);
-    return await repeatable(context.cold, key, async (db, after) => {
-      for (let look = 0; look < LOOKS_MAX; look++) {
-        const found = await stateOf(db, queue, params.id);
-        if (!found) throw notFound(params.id);
-        const answer = await attempt(db, queue, found, after);
-        if (answer !== null) return answer;
+    const once = () =>
+      repeatable(context.cold, key, (db, after) =>
+        untilItHolds(params.id, db, queue, (found) => attempt(db, queue, found, after)),
+      );
+    if (!prepare) return await once();
+    for (let tries = 1; ; tries++) {
+      // A repeat must not make anew what the first call found there.
+      const { requestId } = params;
+      const first = requestId === undefined ? undefined : await answered<T>(context.cold, { ...key, requestId });
+      if (first !== undefined) return first;
+      await prepare(projectId);
+      try {
+        return await once();
+      } catch (error) {
+        if (!isLabelGone(error) || tries === TRIES) throw error;
       }
-      throw new Error(`Task ${params.id} keeps moving.`);
-    });
+    }
   });
+}
+
+/** Reads a task's state and lets `attempt` act on it, until that finds the task still in it. */
+async function untilItHolds<T>(
+  id: string,
+  db: Db,
+  queue: QueueRow,
+  attempt: (found: StateRow) => Promise<T | null>,
+): Promise<T> {
+  for (let look = 0; look < LOOKS_MAX; look++) {
+    const found = await stateOf(db, queue, id);
+    if (!found) throw notFound(id);
+    const answer = await attempt(found);
+    if (answer !== null) return answer;
+  }
+  throw new Error(`Task ${id} keeps moving.`);
 }
 
 function refuseUnless(action: Action, found: StateRow): void {
@@ -79,12 +112,24 @@ async function cancel(
   return await db.transaction(async (tx) => {
     const [row] = await tx.any(change.cancelTask(queue.id, id, reason, deleting));
     if (!row) return null;
+    await recatalogue(tx, queue.id, [row]);
+    if (deleting && row.catalogued) await tx.query(hideLabels({ id, queueId: queue.id }, true));
     const settled = row.has_dependents ? await settle(tx, [{ id, queueId: queue.id }]) : null;
     after(() => {
       context.waiters.ended(id);
       for (const woken of settled?.woken ?? []) context.wakeups.wake(woken);
       for (const ended of settled?.ended ?? []) context.waiters.ended(ended.id);
     });
+    return row;
+  });
+}
+
+/** Hides or shows a finished task, and its labels' counts with it. Null when it has moved. */
+async function hide(db: Db, queue: QueueRow, id: string, hidden: boolean) {
+  return await db.transaction(async (tx) => {
+    const row = await tx.maybeOne(change.hideTask(queue.id, id, hidden));
+    if (row) await recatalogue(tx, queue.id, [row]);
+    if (row?.catalogued) await tx.query(hideLabels({ id, queueId: queue.id }, hidden));
     return row;
   });
 }
@@ -107,6 +152,8 @@ async function revive(
       throw new Refusal("conflict", { field: "dedupeKey" });
     const [row] = await tx.any(change.retryTasks(queue.id, [id], { ...options, every: 0 }));
     if (!row) return null;
+    await recatalogue(tx, queue.id, [row]);
+    if (options.restoring && row.catalogued) await tx.query(hideLabels({ id, queueId: queue.id }, false));
     after(() => context.wakeups.wake(queue.id));
     return { id, state: "pending" as State };
   });
@@ -117,52 +164,35 @@ async function updateTask(
   params: Parameters<Engine["updateTask"]>[0],
   call: Call,
 ): Promise<TaskView> {
-  const { id, name, payload, priority, runAt, maxAttempts } = params;
-  if (params.categories?.[0] !== undefined)
-    throw new Refusal("not_found", { noun: "category", id: params.categories[0] });
+  const { id, name, payload, priority, runAt, maxAttempts, tags, categories } = params;
   const deciding = [name, payload, priority, runAt, maxAttempts].some((value) => value !== undefined);
-  return await changeOne(context, "task.update", params, call, async (db, queue, found, after) => {
-    if (payload) payloadText(payload, queue.max_payload_bytes);
-    if (found.deleted_at !== null || (deciding && found.state !== "waiting" && found.state !== "pending"))
-      throw new Refusal("wrong_state", { state: found.state });
-    // Attempts never pass the maximum, so one must be left to a task that is to run.
-    if (maxAttempts !== undefined && maxAttempts <= found.attempts)
-      throw new InvalidParams([
-        { path: "maxAttempts", message: `must be more than the ${found.attempts} attempts made` },
-      ]);
-    const patch = { ...params, tags: params.tags && [...new Set(params.tags)] };
-    const statement = deciding ? change.changeTask(queue.id, id, patch) : change.describeTask(queue.id, id, patch);
-    if ((await db.any(statement)).length === 0) return null;
-    if (deciding) after(() => context.wakeups.wake(queue.id));
-    return taskView(await db.one(read.getTask(queue.project_id, queue.id, id)));
+  const labelled = tags !== undefined || categories !== undefined;
+  const describing = [params.description, params.dueAt, params.ownerId].some((value) => value != null);
+  const catalogued = describing || (tags?.length ?? 0) > 0 || (categories?.length ?? 0) > 0;
+  return await changeOne(context, "task.update", params, call, {
+    async prepare(projectId) {
+      await prepareLabels(context, projectId, [{ tags, categories }]);
+    },
+    async attempt(db, queue, found, after) {
+      if (payload) payloadText(payload, queue.max_payload_bytes);
+      if (found.deleted_at !== null || (deciding && found.state !== "waiting" && found.state !== "pending"))
+        throw new Refusal("wrong_state", { state: found.state });
+      // Attempts never pass the maximum, so one must be left to a task that is to run.
+      if (maxAttempts !== undefined && maxAttempts <= found.attempts)
+        throw new InvalidParams([
+          { path: "maxAttempts", message: `must be more than the ${found.attempts} attempts made` },
+        ]);
+      return await db.transaction(async (tx) => {
+        const patch = { ...params, catalogued };
+        const statement = deciding ? change.changeTask(queue.id, id, patch) : change.describeTask(queue.id, id, patch);
+        const [changed] = await tx.any(statement);
+        if (!changed) return null;
+        if (changed.catalogued || labelled) await relabel(tx, queue.project_id, queue.id, { id, tags, categories });
+        if (deciding) after(() => context.wakeups.wake(queue.id));
+        return taskView(await tx.one(read.getTask(queue.project_id, queue.id, id)));
+      });
+    },
   });
-}
-
-async function filterOf(context: EngineContext, { queue, project, ...filter }: FilterParams, call: Call) {
-  const projectId = await context.directory.project(project ?? call.project);
-  const queueId = queue === undefined ? undefined : (await context.directory.queue(projectId, queue)).id;
-  return { projectId, filter: { ...filter, queueId } };
-}
-
-async function listTasks(context: EngineContext, params: Parameters<Engine["listTasks"]>[0], call: Call) {
-  const { sort, limit, cursor, ...rest } = params;
-  const { projectId, filter } = await filterOf(context, rest, call);
-  const place = cursor === undefined ? null : placeOf(cursor, sort);
-  const rows = await context.cold.run((db) => db.any(read.listTasks(projectId, filter, sort, place, limit + 1)));
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  const nextCursor = rows.length > limit && last ? formatCursor([sort, last.cursor, last.id]) : null;
-  return { tasks: page.map(taskView), nextCursor };
-}
-
-/** The place a cursor names; one of another sort is refused, since its key means nothing here. */
-function placeOf(cursor: string, sort: read.Sort): read.Place {
-  const [of, key, id] = parseCursor(cursor, 3);
-  const isKey =
-    sort === "priority" ? /^\d$/ : /^(-?infinity|\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d)*)$/;
-  if (of !== sort || !isKey.test(key!) || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id!))
-    throw new InvalidParams([{ path: "cursor", message: "is not a cursor of this list and sort" }]);
-  return { key: key!, id: id! };
 }
 
 async function waitForTask(context: EngineContext, params: Parameters<Engine["waitForTask"]>[0], call: Call) {
@@ -187,12 +217,6 @@ export function singleTasks(context: EngineContext) {
       if (!row) throw notFound(params.id);
       return taskView(row);
     },
-    listTasks: (params: Parameters<Engine["listTasks"]>[0], call: Call) => listTasks(context, params, call),
-    async countTasks(params: FilterParams, call: Call) {
-      const { projectId, filter } = await filterOf(context, params, call);
-      const { count } = await context.cold.run((db) => db.one(read.countTasks(projectId, filter, COUNT_MAX + 1)));
-      return { count: Math.min(count, COUNT_MAX), exact: count <= COUNT_MAX };
-    },
     updateTask: (params: Parameters<Engine["updateTask"]>[0], call: Call) => updateTask(context, params, call),
     cancelTask: (params: OfTask & { readonly reason?: string | undefined }, call: Call) =>
       changeOne(context, "task.cancel", params, call, async (db, queue, found, after) => {
@@ -209,9 +233,9 @@ export function singleTasks(context: EngineContext) {
     deleteTask: (params: OfTask, call: Call) =>
       changeOne(context, "task.delete", params, call, async (db, queue, found, after) => {
         if (found.deleted_at !== null) return { id: params.id, deletedAt: time(found.deleted_at) };
-        const [row] = isFinished(found.state)
-          ? await db.any(change.hideTask(queue.id, params.id, true))
-          : [await cancel(context, db, queue, params.id, null, true, after)];
+        const row = isFinished(found.state)
+          ? await hide(db, queue, params.id, true)
+          : await cancel(context, db, queue, params.id, null, true, after);
         return row ? { id: row.id, deletedAt: time(row.deleted_at!) } : null;
       }),
     restoreTask: (params: OfTask, call: Call) =>
@@ -219,7 +243,7 @@ export function singleTasks(context: EngineContext) {
         if (found.deleted_at === null) return { id: params.id, deletedAt: null };
         const restored = found.cancelled_by_delete
           ? await revive(context, db, queue, params.id, found, { delaySeconds: 0, restoring: true }, after)
-          : (await db.any(change.hideTask(queue.id, params.id, false)))[0];
+          : await hide(db, queue, params.id, false);
         return restored ? { id: params.id, deletedAt: null } : null;
       }),
     waitForTask: (params: Parameters<Engine["waitForTask"]>[0], call: Call) => waitForTask(context, params, call),

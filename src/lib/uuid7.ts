@@ -7,7 +7,8 @@ const SPACE = 2 ** 42;
 /** Random steps up to 2^23: a thousand ids of one call fit a millisecond thousands of times over. */
 const STEP_MAX = 2 ** 23;
 
-export type NewId = (queueId: number) => string;
+/** Makes an id for a queue's task, of the time `at` (epoch milliseconds) or of now. */
+export type NewId = (queueId: number, at?: number) => string;
 
 /**
  * Makes a generator of ids. `now` answers milliseconds since 1970; where it stands still or steps back, ids go on from
@@ -17,9 +18,9 @@ export function idGenerator(now: () => number): NewId {
   let lastMs = 0;
   let middle = 0;
   const random = new Uint32Array(2);
-  return (queueId) => {
+  return (queueId, at = now()) => {
     crypto.getRandomValues(random);
-    const ms = Math.floor(now());
+    const ms = Math.floor(at);
     if (ms > lastMs) {
       lastMs = ms;
       middle = Math.floor((random[0]! / 2 ** 32) * (SPACE / 2)) + (random[1]! & 0xff);

@@ -1,15 +1,23 @@
 import { randomUUID } from "node:crypto";
 import type { JSONRPCErrorResponse, JSONRPCID } from "json-rpc-2.0";
+import { z } from "zod";
 import { InvalidParams, type ParamIssue, REFUSALS, Refusal, type RefusalType } from "../domain/refusals.ts";
 import type { Method } from "./method.ts";
 
 /** Refusals that any call may meet, whatever its method lists. */
 const COMMON_REFUSALS = ["overloaded", "unavailable", "unauthenticated", "forbidden", "rate_limited"] as const;
 
-/** Every refusal a method may answer: its own, the common ones, and for a changing one a requestId used for another call. */
+/**
+ * Every refusal a method may answer: its own, the common ones, for a changing one a requestId used for another call, and for
+ * one that acts in a project a project that does not exist.
+ */
 export function refusalsOf(method: Method): ReadonlySet<RefusalType> {
-  return new Set([...method.refusals, ...(method.changing ? (["conflict"] as const) : []), ...COMMON_REFUSALS]);
+  const reused = method.changing ? (["conflict"] as const) : [];
+  const unknown = takesProject(method) ? (["not_found"] as const) : [];
+  return new Set([...method.refusals, ...reused, ...unknown, ...COMMON_REFUSALS]);
 }
+
+const takesProject = ({ params }: Method) => params instanceof z.ZodObject && "project" in params.shape;
 
 /** What the transport itself answers; the messages are those of the JSON-RPC 2.0 specification. */
 export const PROTOCOL_ERRORS = {

@@ -8,7 +8,7 @@ import type { Json, JsonObject } from "../lib/json.ts";
 
 /** A century: longer waits are mistakes of unit (milliseconds for seconds). */
 const DELAY_SECONDS_MAX = 3_155_760_000;
-const DESCRIPTION_MAX = 10_000;
+export const DESCRIPTION_MAX = 10_000;
 const ERROR_MESSAGE_MAX = 10_000;
 const TAGS_MAX = 50;
 
@@ -30,7 +30,8 @@ const LAST_TIME = Date.parse("9999-12-31T23:59:59.999Z");
 export const Time = z.iso
   .datetime({ offset: true, error: "must be an ISO 8601 time such as 2026-01-31T12:00:00.000Z" })
   .refine(
-    (text) => Date.parse(text) >= FIRST_TIME && Date.parse(text) <= LAST_TIME,
+    // What is no time at all has been told so already.
+    (text) => !(Date.parse(text) < FIRST_TIME || Date.parse(text) > LAST_TIME),
     "must be in the years 1000 to 9999",
   );
 /** A time on its way out: always UTC with milliseconds. */
@@ -53,8 +54,13 @@ export const LeaseSeconds = z.number().min(1).max(43_200);
 export const DelaySeconds = z.number().min(0).max(DELAY_SECONDS_MAX);
 export const WaitSeconds = z.number().min(0).max(60).default(0);
 export const Tag = filledText(50);
+export const CategoryName = filledText(80);
+export const OwnerId = filledText(255);
+export const Colour = z.string().regex(/^#[0-9A-Fa-f]{6}$/, "must be a colour such as #3B82F6");
+/** Longer searches than people type; each word costs a look-up. */
+export const SearchText = text(1_000);
 export const State = z.enum(STATES);
-export const SORTS = ["added", "-added", "finished", "-finished", "dueAt", "priority"] as const;
+export const SORTS = ["added", "-added", "finished", "-finished", "dueAt", "priority", "relevance"] as const;
 
 const PRIORITY_WORDS = { high: 2, medium: 5, low: 8 } as const;
 export const Priority = z
@@ -87,9 +93,9 @@ export const newTask = {
   onDependencyFailure: z.enum(["cancel", "fail", "run"]).optional(),
   description: text(DESCRIPTION_MAX).optional(),
   dueAt: Time.optional(),
-  ownerId: filledText(255).optional(),
+  ownerId: OwnerId.optional(),
   tags: z.array(Tag).max(TAGS_MAX).optional(),
-  categories: z.array(filledText(255)).max(TAGS_MAX).optional(),
+  categories: z.array(CategoryName).max(TAGS_MAX).optional(),
 };
 
 /** Rules between a new task's fields; `delaySeconds` and `runAt` say the same thing twice. */
@@ -234,3 +240,58 @@ export const Worker = z
     failed: z.int(),
   })
   .meta({ id: "Worker" });
+
+export const Description = text(DESCRIPTION_MAX);
+
+export const Project = z
+  .strictObject({
+    id: z.int(),
+    name: z.string(),
+    description: z.string().nullable(),
+    added: TimeOut,
+    updated: TimeOut,
+  })
+  .meta({ id: "Project" });
+
+export const TagOut = z
+  .strictObject({
+    name: z.string(),
+    colour: z.string().nullable(),
+    used: z.int().describe("Tasks that have it, deleted ones aside."),
+  })
+  .meta({ id: "Tag" });
+
+const category = {
+  id: z.int(),
+  name: z.string(),
+  parent: z.string().nullable(),
+  colour: z.string(),
+  description: z.string().nullable(),
+  tasks: z.int().describe("Tasks in this very category, deleted ones aside."),
+  added: TimeOut,
+  updated: TimeOut,
+};
+export const Category = z.strictObject(category).meta({ id: "Category" });
+
+export interface CategoryTree extends z.output<typeof Category> {
+  children: CategoryTree[];
+}
+export const CategoryTree: z.ZodType<CategoryTree> = z
+  .strictObject({
+    ...category,
+    get children() {
+      return z.array(CategoryTree);
+    },
+  })
+  .meta({ id: "CategoryTree" });
+
+export const Attempt = z
+  .strictObject({
+    attempt: z.int(),
+    worker: z.string().nullable(),
+    claimed: TimeOut,
+    finished: TimeOut.nullable(),
+    outcome: z.enum(["claimed", "completed", "failed", "expired", "cancelled"]),
+    message: z.string().nullable(),
+  })
+  .meta({ id: "Attempt" });

@@ -1,6 +1,6 @@
 import { transactionTime } from "../domain/admin/queries.ts";
 import { expireLeases } from "../domain/task/queries/finish.ts";
-import { settle } from "../domain/task/repository.ts";
+import { byQueue, recatalogue, settle } from "../domain/task/repository.ts";
 import type { EngineContext } from "../engine/context.ts";
 import { LowerBounds } from "../engine/lower-bounds.ts";
 import type { Job } from "./loop.ts";
@@ -33,6 +33,13 @@ export async function expireLate(context: EngineContext, bounds = new LowerBound
     const cameTo = full ? Math.max(...rows.map(({ expired_at }) => expired_at)) : now;
     const tasks = [{ priority: PRIORITY, run_at: cameTo }];
     bounds.passed(ALL_QUEUES, LEASES, start, { tasks, full, tookMs: performance.now() - began });
+    const late = rows.filter(({ unlisted }) => unlisted).map(({ id, queue_id }) => ({ id, queueId: queue_id }));
+    for (const [queueId, keys] of byQueue(late))
+      await recatalogue(
+        tx,
+        queueId,
+        keys.map(({ id }) => ({ id, catalogued: true })),
+      );
     const ended = rows.filter((row) => row.dead && row.has_dependents);
     return {
       rows,

@@ -1,9 +1,10 @@
+import { foldCategories, foldTags } from "../domain/task/queries/catalogue.ts";
 import { dropOldRates, foldDeltas } from "../domain/upkeep/queries.ts";
 import type { EngineContext } from "../engine/context.ts";
 import { expireLeasesJob } from "./expire-leases.ts";
 import type { Job } from "./loop.ts";
 import { partitionsJob } from "./partitions.ts";
-import { forgettingJobs, orphansJob, retentionJob } from "./retention.ts";
+import { deletedJob, forgettingJobs, orphansJob, retentionJob } from "./retention.ts";
 
 /** Everything the service does by itself. */
 export function upkeepJobs(context: EngineContext): Job[] {
@@ -11,6 +12,7 @@ export function upkeepJobs(context: EngineContext): Job[] {
     expireLeasesJob(context),
     retentionJob(context),
     orphansJob(context),
+    deletedJob(context),
     partitionsJob(context),
     ...forgettingJobs(context),
     {
@@ -18,6 +20,23 @@ export function upkeepJobs(context: EngineContext): Job[] {
       everyMs: 1_000,
       async run() {
         await context.hot.run((db) => db.any(foldDeltas()));
+        return false;
+      },
+    },
+    {
+      name: "fold labels",
+      everyMs: 1_000,
+      async run() {
+        await context.cold.run((db) => db.any(foldTags()));
+        await context.cold.run((db) => db.any(foldCategories()));
+        return false;
+      },
+    },
+    {
+      name: "clock",
+      everyMs: 60_000,
+      async run() {
+        await context.setClock();
         return false;
       },
     },

@@ -1,11 +1,13 @@
 import { forgetRequests } from "../domain/request/queries.ts";
 import type { State } from "../domain/task/lifecycle.ts";
 import { groupBy, purge } from "../domain/task/repository.ts";
-import { dropOldKeys, expiredTasks, orphans } from "../domain/upkeep/queries.ts";
+import { dropOldKeys, expiredTasks, longDeleted, orphans } from "../domain/upkeep/queries.ts";
 import type { EngineContext } from "../engine/context.ts";
 import type { Job } from "./loop.ts";
 
 const BATCH = 1_000;
+/** A deleted task can be restored for so long, unless its queue's retention ends before. */
+const DELETED_KEPT_SECONDS = 30 * 86_400;
 const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
 /** A walk over the tasks that are old enough starts this often; within a walk batches follow one another. */
 const WALK_EVERY_MS = 60_000;
@@ -35,6 +37,19 @@ export function orphansJob(context: EngineContext): Job {
     everyMs: 600_000,
     async run() {
       const rows = await context.cold.run((db) => db.any(orphans(BATCH)));
+      await remove(context, rows);
+      return rows.length === BATCH;
+    },
+  };
+}
+
+/** Removes tasks that were deleted long ago: nobody brings them back any more. */
+export function deletedJob(context: EngineContext): Job {
+  return {
+    name: "deleted tasks",
+    everyMs: 600_000,
+    async run() {
+      const rows = await context.cold.run((db) => db.any(longDeleted(DELETED_KEPT_SECONDS, BATCH)));
       await remove(context, rows);
       return rows.length === BATCH;
     },

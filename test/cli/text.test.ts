@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { resultTable, whatNext } from "../../src/cli/demo/story.ts";
-import { cut, printable, shortCount, shortSeconds, table } from "../../src/cli/text.ts";
+import { cut, fields, printable, shortCount, shortSeconds, table } from "../../src/cli/text.ts";
 
 test("a table keeps to its width by cutting the columns that may be cut", () => {
   const columns = [{ title: "ID" }, { title: "NAME", least: 6 }, { title: "N", right: true }];
@@ -16,6 +16,34 @@ test("a table keeps to its width by cutting the columns that may be cut", () => 
   );
   // What may not be cut stays whole, whatever the width.
   expect(table(columns, rows, 5)).toContain("0123456789  a nam…  ");
+});
+
+test("a spare column is left out where cutting alone does not do", () => {
+  const columns = [{ title: "ID" }, { title: "NAME", least: 6 }, { title: "ADDED", spare: true }];
+  const rows = [["0123456789", "a long name", "2026"]];
+  expect(table(columns, rows, 26)).toBe("ID          NAME     ADDED\n0123456789  a long…  2026\n");
+  expect(table(columns, rows, 24)).toBe("ID          NAME\n0123456789  a long name\n");
+});
+
+test("fields stand under each other, broken between words and else anywhere", () => {
+  const text = fields(
+    [
+      ["id", "1"],
+      ["text", `one two three four five six\r\n${"x".repeat(30)}\u001b`],
+    ],
+    26,
+  );
+  expect(text).toBe(
+    [
+      "id    1",
+      "text  one two three four",
+      "      five six",
+      `      ${"x".repeat(20)}`,
+      `      ${"x".repeat(10)}?`,
+      "",
+    ].join("\n"),
+  );
+  expect(fields([["a", ""]])).toBe("a\n");
 });
 
 test("nothing from a task can drive the terminal", () => {

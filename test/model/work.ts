@@ -7,6 +7,9 @@ import { after, isUnfinished, type Moment, type Queue, type Task } from "./state
 
 type NewTask = Contract["task.enqueueMany"]["params"]["tasks"][number];
 
+/** By the service's own idea of the database's clock, in milliseconds: it is allowed to be a little off. */
+const ADDED: Moment = { from: -0.05, to: 0.05 };
+
 /** The policy of a queue that its first task made. The back-off is the implementer's choice, within its hour. */
 export function queueForTask({ model }: Scene, name: string): Queue {
   const backoff = { baseSeconds: 0, factor: 1, maxSeconds: 3600, jitter: true };
@@ -37,7 +40,7 @@ function newTask(queue: Queue, given: NewTask): Task {
     payload: given.payload ?? {},
     priority: typeof priority === "number" ? priority : PRIORITY[priority],
     runAt: runAt === undefined ? after(delaySeconds) : Date.parse(runAt) * 1000,
-    added: after(0),
+    added: ADDED,
     finished: null,
     deletedAt: null,
     cancelledByDelete: false,

@@ -140,7 +140,9 @@ describe("task.update against claim", () => {
     const queue = race.queue();
     const { tasks } = await race.call("task.enqueueMany", { queue, tasks: [{}, {}] });
     const queueId = await race.queueId(queue);
-    const change = await race.heldOpen((tx) => tx.any(changeTask(queueId, tasks[0]!.id, { priority: 9 })));
+    const change = await race.heldOpen((tx) =>
+      tx.any(changeTask(queueId, tasks[0]!.id, { priority: 9, catalogued: false })),
+    );
     const claimed = await race.call("task.claim", { queue, limit: 2, leaseSeconds: 600 });
     expect(claimed.tasks.map((task) => task.id)).toEqual([tasks[1]!.id]);
     await change.commit();

@@ -28,6 +28,7 @@ const row = (id: string, dedupeKey: string | null) => ({
   dedupeSeconds: null,
   description: null,
   tags: null,
+  categories: null,
   dependsOn: null,
   onDependencyFailure: "cancel",
 });
@@ -44,7 +45,7 @@ describe("two identical enqueues by key", () => {
   test("the second waits for the first and is its duplicate", async () => {
     const { queue, queueId } = await emptyQueue();
     const id = newId(queueId);
-    const first = await race.heldOpen((tx) => tx.any(enqueueTasks(queueId, [row(id, "k")])));
+    const first = await race.heldOpen((tx) => tx.any(enqueueTasks(queueId, [row(id, "k")], Date.now())));
     const second = race.call("task.enqueue", { queue, dedupeKey: "k" });
     await race.waiting(1);
     await first.commit();
@@ -99,7 +100,7 @@ describe("two identical enqueues by key", () => {
     const { queue, queueId } = await emptyQueue();
     const { id } = await race.call("task.enqueue", { queue, dedupeKey: "k" });
     await race.call("task.cancel", { id });
-    const fresh = await race.heldOpen((tx) => tx.any(enqueueTasks(queueId, [row(newId(queueId), "k")])));
+    const fresh = await race.heldOpen((tx) => tx.any(enqueueTasks(queueId, [row(newId(queueId), "k")], Date.now())));
     const retry = refusal(race.call("task.retry", { id }));
     await race.waiting(1);
     await fresh.commit();
@@ -154,7 +155,9 @@ describe("two repeats by requestId", () => {
 describe("queue.delete against enqueue", () => {
   test("enqueue first: the deletion waits for it and is a conflict", async () => {
     const { queue, queueId } = await emptyQueue();
-    const addition = await race.heldOpen((tx) => tx.any(enqueueTasks(queueId, [row(newId(queueId), null)])));
+    const addition = await race.heldOpen((tx) =>
+      tx.any(enqueueTasks(queueId, [row(newId(queueId), null)], Date.now())),
+    );
     const deletion = refusal(race.call("queue.delete", { name: queue }));
     await race.waiting(1);
     await addition.commit();

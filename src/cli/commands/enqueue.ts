@@ -13,6 +13,10 @@ export interface EnqueueOptions {
   readonly attempts?: number;
   readonly dependsOn?: string[];
   readonly description?: string;
+  readonly tag?: string[];
+  readonly category?: string[];
+  readonly owner?: string;
+  readonly due?: string;
   readonly lines?: boolean;
 }
 
@@ -27,7 +31,8 @@ export async function enqueue(context: CommandContext, queue: string, options: E
     ...fieldsOf(options),
     ...(payload === undefined ? {} : { payload: parsePayload(payload, "--payload") }),
   };
-  const answer = await context.client.task.enqueue({ queue, ...task }, { signal: context.signal });
+  const { client, inProject, signal } = context;
+  const answer = await client.task.enqueue({ ...inProject, queue, ...task }, { signal });
   context.print(answer, () => `${answer.id}  ${answer.state}${answer.duplicate ? "  (was there already)" : ""}\n`);
 }
 
@@ -36,6 +41,7 @@ async function enqueueLines(context: CommandContext, queue: string, options: Enq
   if (options.payload !== undefined || options.key !== undefined) {
     throw new UsageError("--lines reads the payloads from standard input and cannot go with --payload or --key.");
   }
+  const { client, inProject, signal } = context;
   const fields = fieldsOf(options);
   const bar = progressBar(context.stderr, "enqueued", null);
   let enqueued = 0;
@@ -43,7 +49,7 @@ async function enqueueLines(context: CommandContext, queue: string, options: Enq
   let characters = 0;
   const flush = async () => {
     if (batch.length === 0) return;
-    await context.client.task.enqueueMany({ queue, tasks: batch }, { signal: context.signal });
+    await client.task.enqueueMany({ ...inProject, queue, tasks: batch }, { signal });
     enqueued += batch.length;
     batch = [];
     characters = 0;
@@ -63,7 +69,7 @@ async function enqueueLines(context: CommandContext, queue: string, options: Enq
 }
 
 function fieldsOf(options: EnqueueOptions): Omit<NewTask, "queue" | "payload"> {
-  const { name, priority, delay, runAt, key, attempts, dependsOn, description } = options;
+  const { name, priority, delay, runAt, key, attempts, dependsOn, description, tag, category, owner, due } = options;
   // Fields that are undefined are not sent.
   return {
     name,
@@ -74,6 +80,10 @@ function fieldsOf(options: EnqueueOptions): Omit<NewTask, "queue" | "payload"> {
     maxAttempts: attempts,
     dependsOn,
     description,
+    tags: tag,
+    categories: category,
+    ownerId: owner,
+    dueAt: due,
   };
 }
 

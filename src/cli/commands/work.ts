@@ -19,6 +19,7 @@ export async function work(context: CommandContext, queues: string[], options: W
   const names = options.name ?? [];
   const worker = new Worker({
     client: context.client,
+    ...context.inProject,
     queues,
     ...(names.length === 0
       ? { handle: handler }

@@ -57,6 +57,23 @@ export const brokenInvariants = () => sql.type(z.strictObject({ rule: z.string()
   select 'a waiting task has as many dependencies as it counts', w.id::text from task_waiting w
     where w.unmet <> (select count(*) from task_dependency d where d.task_id = w.id and d.queue_id = w.queue_id)
   union all
+  select 'the catalogue says of a task what the task says', t.id::text from task t
+    left join task_catalogue c on c.id = t.id and c.queue_id = t.queue_id
+    where t.catalogued and (c.owner_id, c.name, c.priority, c.outcome, c.finished, c.due_at, c.hidden, c.words)
+      is distinct from (t.owner_id, t.name, t.priority, t.outcome, t.finished, t.due_at, t.deleted_at is not null,
+                        task_words(t.name, t.description))
+  union all
+  select 'what is in the catalogue is a task', c.id::text from task_catalogue c
+    where not exists (select 1 from task t where t.id = c.id and t.queue_id = c.queue_id and t.catalogued)
+  union all
+  select 'a tag counts the tasks that have it', g.name from tag g
+    where g.used + (select coalesce(sum(d.used), 0) from tag_delta d where d.tag_id = g.id)
+      <> (select count(*) from task_tag x where x.tag_id = g.id and not x.hidden)
+  union all
+  select 'a category counts the tasks that are in it', k.name from category k
+    where k.tasks + (select coalesce(sum(d.tasks), 0) from category_delta d where d.category_id = k.id)
+      <> (select count(*) from task_category x where x.category_id = k.id and not x.hidden)
+  union all
   select 'a queue''s totals are its finished tasks', q.name from queue q
     left join queue_total t on t.queue_id = q.id
     left join lateral (select coalesce(sum(completed), 0) as completed, coalesce(sum(failed), 0) as failed,

@@ -4,6 +4,7 @@
  */
 import type { Db } from "../../db/pool.ts";
 import type { State } from "./lifecycle.ts";
+import * as catalogue from "./queries/catalogue.ts";
 import * as change from "./queries/change.ts";
 import * as dependencies from "./queries/dependencies.ts";
 import * as enqueueing from "./queries/enqueue.ts";
@@ -26,8 +27,13 @@ export interface Added {
   readonly duplicate: boolean;
 }
 
-/** Adds tasks to one queue, in their order; a second task with a key of the first is a duplicate of it. */
-export async function addTasks(db: Db, queueId: number, rows: readonly enqueueing.TaskRow[]): Promise<Added[]> {
+/** Adds tasks to one queue, in their order, with ids of the time `at` (epoch milliseconds); a second task with a key of the first is a duplicate of it. */
+export async function addTasks(
+  db: Db,
+  queueId: number,
+  rows: readonly enqueueing.TaskRow[],
+  at: number,
+): Promise<Added[]> {
   const firstOfKey = new Map<string, string>();
   let open: enqueueing.TaskRow[] = [];
   for (const row of rows) {
@@ -40,7 +46,7 @@ export async function addTasks(db: Db, queueId: number, rows: readonly enqueuein
   for (let look = 0; open.length > 0; look++) {
     if (look === LOOKS_MAX) throw new Error(`Dedupe keys of queue ${queueId} keep changing hands.`);
     const statement = open.every(isPlain) ? enqueuePlainTasks : enqueueing.enqueueTasks;
-    const answer = await db.maybeOne(statement(queueId, open));
+    const answer = await db.maybeOne(statement(queueId, open, at));
     if (!answer) throw new QueueGone();
     const keyed = new Set(answer.keyed);
     const refused = open.filter((row) => row.dedupeKey !== null && !keyed.has(row.id));
@@ -180,7 +186,8 @@ async function settleQueue(
       .filter((w) => w.on_failure === policy && byTask.get(w.id)!.some((edge) => !completed.has(edge.on_id)))
       .map((w) => w.id);
     if (ids.length === 0) continue;
-    await tx.any(dependencies.endWaiting(queueId, ids, policy === "cancel" ? "cancelled" : "failed"));
+    const rows = await tx.any(dependencies.endWaiting(queueId, ids, policy === "cancel" ? "cancelled" : "failed"));
+    await recatalogue(tx, queueId, rows);
     ended.push(...ids.map((id) => ({ id, queueId })));
   }
   const gone = new Set(ended.map((key) => key.id));
@@ -191,9 +198,21 @@ async function settleQueue(
   return { freed: freed.map(({ id }) => id), ended };
 }
 
+/** Brings up to date what the catalogue says of tasks of one queue that have changed, those of them that are in it. */
+export async function recatalogue(
+  db: Db,
+  queueId: number,
+  rows: readonly { readonly id: string; readonly catalogued: boolean }[],
+): Promise<void> {
+  const listed = rows.filter((row) => row.catalogued).map((row) => row.id);
+  if (listed.length > 0) await db.any(catalogue.catalogueTasks(queueId, listed));
+}
+
 /** Removes tasks for good and settles those that waited for them, as if they had failed. */
 export async function purge(tx: Db, queueId: number, ids: readonly string[], state: State) {
   const gone = await tx.any(change.purgeTasks(queueId, ids, state));
+  const listed = gone.filter((row) => row.catalogued).map((row) => row.id);
+  if (listed.length > 0) await tx.any(catalogue.uncatalogueTasks(queueId, listed));
   const awaited = gone.filter((row) => row.has_dependents).map((row) => ({ id: row.id, queueId }));
   return { count: gone.length, settled: await settle(tx, awaited) };
 }

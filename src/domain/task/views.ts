@@ -86,8 +86,7 @@ export function taskView(row: TaskRow): TaskView {
     dueAt: timeOrNull(row.due_at),
     ownerId: row.owner_id,
     tags: row.tags ?? [],
-    // No category can exist before the catalogue does.
-    categories: [],
+    categories: row.categories ?? [],
     dependsOn: row.depends_on ?? [],
     worker: row.worker,
     leaseExpiresAt: timeOrNull(row.lease_expires_at),

@@ -94,3 +94,10 @@ export const orphans = (limit: number) => sql.type(
 )`
   select v.id, v.queue_id, v.state from task_with_state v
   where not exists (select 1 from queue q where q.id = v.queue_id) limit ${limit}`;
+
+/** Tasks that were deleted so long ago. Index: task_deleted_idx. */
+export const longDeleted = (seconds: number, limit: number) => sql.type(
+  z.strictObject({ id: z.uuid(), queue_id: z.int(), state: z.string().nullable() }),
+)`
+  select t.id, t.queue_id, t.outcome::text as state from task t
+  where t.deleted_at is not null and t.deleted_at < now() - make_interval(secs => ${seconds}) order by t.id limit ${limit}`;

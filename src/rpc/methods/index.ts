@@ -1,6 +1,9 @@
 import type { z } from "zod";
 import * as admin from "./admin.ts";
+import * as category from "./category.ts";
+import * as project from "./project.ts";
 import * as queue from "./queue.ts";
+import * as tag from "./tag.ts";
 import * as task from "./task.ts";
 import * as worker from "./worker.ts";
 
@@ -9,6 +12,9 @@ export const METHODS = [
   ...Object.values(task),
   ...Object.values(queue),
   ...Object.values(worker),
+  ...Object.values(project),
+  ...Object.values(tag),
+  ...Object.values(category),
   ...Object.values(admin),
 ] as const;
 

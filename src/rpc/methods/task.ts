@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { method } from "../method.ts";
 import {
+  Attempt,
+  CategoryName,
   Claimed,
   Cursor,
   checkNewTask,
@@ -11,13 +13,16 @@ import {
   LeaseSeconds,
   Limit,
   newTask,
+  OwnerId,
   Payload,
   Priority,
   QueueName,
   ReceiptText,
   repeatable,
+  SearchText,
   SORTS,
   State,
+  Tag,
   Task,
   TaskError,
   TaskId,
@@ -209,18 +214,33 @@ export const get = method({
   run: (engine, params, call) => engine.getTask(params, call),
 });
 
-const filters = {
-  ...inProject,
+const filter = {
   queue: QueueName.optional(),
   states: z.array(State).min(1).optional(),
   names: z.array(TaskName).min(1).max(100).optional(),
   priority: Priority.optional(),
-  ownerId: z.string().max(255).optional(),
+  tags: z.array(Tag).min(1).max(50).optional().describe("All of them, without regard to case."),
+  category: CategoryName.optional().describe("This one and all below it."),
+  ownerId: OwnerId.optional(),
   addedFrom: Time.optional(),
   addedTo: Time.optional(),
   dueFrom: Time.optional(),
   dueTo: Time.optional(),
   payload: Payload.optional().describe("Contained in the task's payload."),
+  text: SearchText.optional().describe(
+    "Words of name and description, in any of their forms; quotes, or and - as in a search box.",
+  ),
+};
+const ANY_OF_MAX = 5;
+const filters = {
+  ...inProject,
+  ...filter,
+  anyOf: z
+    .array(z.strictObject(filter))
+    .min(1)
+    .max(ANY_OF_MAX)
+    .optional()
+    .describe("At least one of these, and the rest."),
   deleted: z.boolean().default(false).describe("Deleted tasks instead of the others."),
 };
 
@@ -241,12 +261,22 @@ export const list = method({
 
 export const count = method({
   name: "task.count",
-  summary: "How many tasks a filter finds; exact is false where counting would read too much.",
+  summary: "How many tasks a filter finds; at least so many where exact is false, since counting would read too much.",
   params: z.strictObject(filters),
   result: z.strictObject({ count: z.int(), exact: z.boolean() }),
   changing: false,
   refusals: ["not_found"],
   run: (engine, params, call) => engine.countTasks(params, call),
+});
+
+export const attempts = method({
+  name: "task.attempts",
+  summary: "Who tried a task, when, and how it ended.",
+  params: z.strictObject({ ...inProject, id: TaskId, limit: Limit(1000, 100), cursor: Cursor.optional() }),
+  result: z.strictObject({ attempts: z.array(Attempt), nextCursor: z.string().nullable() }),
+  changing: false,
+  refusals: ["not_found"],
+  run: (engine, params, call) => engine.taskAttempts(params, call),
 });
 
 export const update = method({

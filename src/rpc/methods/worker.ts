@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { method } from "../method.ts";
-import { Cursor, inProject, Limit, Worker, WorkerName } from "../shapes.ts";
+import { Cursor, inProject, Limit, Task, Worker, WorkerName } from "../shapes.ts";
 
 export const list = method({
   name: "worker.list",
@@ -20,4 +20,14 @@ export const get = method({
   changing: false,
   refusals: ["not_found"],
   run: (engine, params, call) => engine.getWorker(params, call),
+});
+
+export const tasks = method({
+  name: "worker.tasks",
+  summary: "The tasks a worker tried, the newest first; a page may be short, or empty, and still have a next one.",
+  params: z.strictObject({ ...inProject, id: WorkerName, limit: Limit(1000, 100), cursor: Cursor.optional() }),
+  result: z.strictObject({ tasks: z.array(Task), nextCursor: z.string().nullable() }),
+  changing: false,
+  refusals: ["not_found"],
+  run: (engine, params, call) => engine.workerTasks(params, call),
 });

@@ -43,6 +43,7 @@ import { testDatabase } from "../../support/postgres.ts";
 
 const QUEUE = 1;
 const ROWS = 100_000;
+const AT = Date.UTC(2026, 0, 31);
 const newId = idGenerator(Date.now);
 const ids = Array.from({ length: 50 }, () => newId(QUEUE));
 const receipts = ids.map((id) => ({ id, leaseSeq: 1 }));
@@ -61,6 +62,7 @@ const task = {
   dedupeSeconds: null,
   description: null,
   tags: null,
+  categories: null,
   dependsOn: null,
   onDependencyFailure: "cancel",
 };
@@ -85,21 +87,25 @@ const HOT: Record<string, Query> = {
   enqueueTasks: enqueueTasks(
     QUEUE,
     ids.map((id, at) => ({ ...task, id, dedupeKey: at % 2 ? `k${at}` : null })),
+    AT,
   ),
   enqueuePlainTasks: enqueuePlainTasks(
     QUEUE,
     ids.map((id) => ({ ...task, id })),
+    AT,
   ),
   enqueuePlainTasksOnce: enqueuePlainTasksOnce(
     QUEUE,
     ids.map((id, at) => ({ ...task, id, requestId: at % 2 ? id : null })),
+    AT,
     requests.map((request) => ({ ...request, answer: "[]" })),
     86_400,
   ),
-  enqueueHandedTasks: enqueueHandedTasks(QUEUE, handed),
+  enqueueHandedTasks: enqueueHandedTasks(QUEUE, handed, AT),
   enqueueHandedTasksOnce: enqueueHandedTasksOnce(
     QUEUE,
     handed,
+    AT,
     requests.map((request) => ({ ...request, answer: "[]" })),
     86_400,
   ),
@@ -147,7 +153,7 @@ const HOT: Record<string, Query> = {
 /** Statements about one task: their lists have one row. */
 const SINGLE: Record<string, Query> = {
   cancelTask: cancelTask(QUEUE, ids[0]!, null, false),
-  changeTask: changeTask(QUEUE, ids[0]!, { priority: 1 }),
+  changeTask: changeTask(QUEUE, ids[0]!, { priority: 1, catalogued: false }),
   getState: getState(1, QUEUE, ids[0]!),
   getTask: getTask(1, QUEUE, ids[0]!),
 };

@@ -9,13 +9,14 @@ const takeOut = (queueId: number, id: string) => sql.fragment`
   ), from_ready as (
     delete from task_ready r using subject s
     where r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
-    returning r.attempts, r.lease_seq, r.has_dependents, null::text as worker, null::jsonb as progress
+    returning r.attempts, r.lease_seq, r.has_dependents, null::text as worker, null::jsonb as progress,
+      null::timestamptz as claimed_at
   ), from_lease as (
     delete from task_lease l where l.id = ${sql.uuid(id)} and l.queue_id = ${queueId}
-    returning l.attempts, l.lease_seq, l.has_dependents, l.worker, l.progress
+    returning l.attempts, l.lease_seq, l.has_dependents, l.worker, l.progress, l.claimed_at
   ), from_waiting as (
     delete from task_waiting w where w.id = ${sql.uuid(id)} and w.queue_id = ${queueId}
-    returning 0, 0, w.has_dependents, null::text, null::jsonb
+    returning 0, 0, w.has_dependents, null::text, null::jsonb, null::timestamptz
   ), held as (
     select * from from_ready union all select * from from_lease union all select * from from_waiting
   )`;
@@ -25,21 +26,28 @@ const takeOut = (queueId: number, id: string) => sql.fragment`
  * in. `reason`, when given, is noted in errors with the code "cancelled". Indexes: the primary keys.
  */
 export const cancelTask = (queueId: number, id: string, reason: string | null, deleting: boolean) => sql.type(
-  z.strictObject({ id: z.uuid(), has_dependents: z.boolean(), deleted_at: z.number().nullable() }),
+  z.strictObject({
+    id: z.uuid(),
+    has_dependents: z.boolean(),
+    deleted_at: z.number().nullable(),
+    catalogued: z.boolean(),
+  }),
 )`
   with ${takeOut(queueId, id)}, done as (
     update task t set outcome = 'cancelled', finished = now(), updated = now(), progress = h.progress,
       attempts = greatest(t.attempts, h.attempts), lease_seq = greatest(t.lease_seq, h.lease_seq),
       deleted_at = case when ${deleting} then now() end,
+      last_worker = case when h.claimed_at is null then t.last_worker else h.worker end,
+      last_claimed = coalesce(h.claimed_at, t.last_claimed),
       errors = case when ${reason}::text is null then t.errors
         else coalesce(t.errors, '[]') || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker,
                'message', ${reason}::text, 'code', 'cancelled') end
     from held h where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId}
-    returning t.id, t.deleted_at
+    returning t.id, t.deleted_at, t.catalogued
   ), counted as (
     insert into queue_delta (queue_id, cancelled) select ${queueId}, count(*) from done where not ${deleting} having count(*) > 0
   )
-  select d.id, h.has_dependents, d.deleted_at from done d cross join held h`;
+  select d.id, h.has_dependents, d.deleted_at, d.catalogued from done d cross join held h`;
 
 /**
  * Makes finished tasks pending again after a delay, with all their attempts. `every` seconds lie between one task and the
@@ -50,7 +58,7 @@ export const retryTasks = (
   queueId: number,
   ids: readonly string[],
   options: { readonly delaySeconds: number; readonly every: number; readonly restoring: boolean },
-) => sql.type(z.strictObject({ id: z.uuid(), dedupe_key: z.string().nullable() }))`
+) => sql.type(z.strictObject({ id: z.uuid(), dedupe_key: z.string().nullable(), catalogued: z.boolean() }))`
   with home as materialized (
     select q.id from queue q where q.id = ${queueId} for key share
   ), input as materialized (
@@ -67,7 +75,8 @@ export const retryTasks = (
       deleted_at = null,
       run_at = now() + make_interval(secs => ${options.delaySeconds}::float8 + (k.at - 1) * ${options.every}::float8)
     from locked k where t.id = any(array[k.id]) and t.queue_id = k.queue_id
-    returning t.id, t.run_at, t.priority, t.lease_seq, t.name, t.dedupe_key, k.outcome as was, k.deleted_at is not null as hidden
+    returning t.id, t.run_at, t.priority, t.lease_seq, t.name, t.dedupe_key, t.catalogued,
+      k.outcome as was, k.deleted_at is not null as hidden
   ), again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select ${queueId}, d.priority, d.run_at, d.id, 0, d.lease_seq, false, d.name from done d
@@ -77,23 +86,23 @@ export const retryTasks = (
            -count(*) filter (where was = 'cancelled')
     from done where not hidden having count(*) > 0
   )
-  select d.id, d.dedupe_key from done d`;
+  select d.id, d.dedupe_key, d.catalogued from done d`;
 
 /** Hides or shows a finished task. Answers no row when it is unfinished or was so already. Index: task's primary key. */
 export const hideTask = (queueId: number, id: string, hide: boolean) => sql.type(
-  z.strictObject({ id: z.uuid(), deleted_at: z.number().nullable() }),
+  z.strictObject({ id: z.uuid(), deleted_at: z.number().nullable(), catalogued: z.boolean() }),
 )`
   with done as (
     update task t set deleted_at = case when ${hide} then now() end, updated = now()
     where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId} and t.outcome is not null and (t.deleted_at is null) = ${hide}
-    returning t.id, t.deleted_at, t.outcome
+    returning t.id, t.deleted_at, t.outcome, t.catalogued
   ), counted as (
     insert into queue_delta (queue_id, completed, failed, cancelled)
     select ${queueId}, sign * count(*) filter (where outcome = 'completed'), sign * count(*) filter (where outcome = 'failed'),
            sign * count(*) filter (where outcome = 'cancelled')
     from done cross join (select case when ${hide} then -1 else 1 end as sign) s group by sign
   )
-  select d.id, d.deleted_at from done d`;
+  select d.id, d.deleted_at, d.catalogued from done d`;
 
 export interface TaskPatch {
   readonly name?: string | null | undefined;
@@ -104,28 +113,32 @@ export interface TaskPatch {
   readonly description?: string | null | undefined;
   readonly dueAt?: string | null | undefined;
   readonly ownerId?: string | null | undefined;
-  readonly tags?: readonly string[] | undefined;
+  /** The change makes it one that people find by more than its id, or it gets tags or categories. */
+  readonly catalogued: boolean;
 }
 
 const given = (value: unknown) => value !== undefined;
+
+const Changed = z.strictObject({ id: z.uuid(), catalogued: z.boolean() });
 
 /** The columns that only describe a task: changed in any state. */
 const describing = (p: TaskPatch) => sql.fragment`
   description = case when ${given(p.description)} then ${p.description ?? null}::text else t.description end,
   due_at = case when ${given(p.dueAt)} then ${p.dueAt ?? null}::timestamptz else t.due_at end,
   owner_id = case when ${given(p.ownerId)} then ${p.ownerId ?? null}::text else t.owner_id end,
-  tags = case when ${given(p.tags)} then ${p.tags?.length ? texts(p.tags) : null}::text[] else t.tags end,
+  catalogued = t.catalogued or ${p.catalogued},
   updated = now()`;
 
-/** Changes what describes a task. Index: task's primary key. */
-export const describeTask = (queueId: number, id: string, p: TaskPatch) => sql.type(z.strictObject({ id: z.uuid() }))`
-  update task t set ${describing(p)} where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId} returning t.id`;
+/** Changes what describes a task; no row when it is deleted. Index: task's primary key. */
+export const describeTask = (queueId: number, id: string, p: TaskPatch) => sql.type(Changed)`
+  update task t set ${describing(p)} where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId} and t.deleted_at is null
+  returning t.id, t.catalogued`;
 
 /**
  * Changes a task that is waiting or pending, its run included. Answers no row when it is in neither state, or has made as
  * many attempts as it would be allowed; nothing of the change is done then. Indexes: the primary keys.
  */
-export const changeTask = (queueId: number, id: string, p: TaskPatch) => sql.type(z.strictObject({ id: z.uuid() }))`
+export const changeTask = (queueId: number, id: string, p: TaskPatch) => sql.type(Changed)`
   with subject as materialized (
     select t.id, t.queue_id, t.priority, t.run_at from task t where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId}
   ), gone as (
@@ -143,13 +156,13 @@ export const changeTask = (queueId: number, id: string, p: TaskPatch) => sql.typ
       run_at = coalesce(${p.runAt ?? null}::timestamptz, t.run_at),
       max_attempts = coalesce(${p.maxAttempts ?? null}::int, t.max_attempts)
     where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId} and (exists (select 1 from gone) or exists (select 1 from still))
-    returning t.id, t.priority, t.run_at, t.name
+    returning t.id, t.priority, t.run_at, t.name, t.catalogued
   ), again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select ${queueId}, d.priority, d.run_at, d.id, g.attempts, g.lease_seq, g.has_dependents, d.name
     from done d cross join gone g
   )
-  select d.id from done d`;
+  select d.id, d.catalogued from done d`;
 
 /** Ids of a queue's tasks in one state after `afterId`, in id order. Deleted ones are left out unless `deleted`. */
 export const idsInState = (
@@ -167,11 +180,12 @@ export const idsInState = (
   order by v.id limit ${limit}`;
 
 /**
- * Removes tasks for good, as long as they are still in `state`. Answers those it removed and whether some task waits for
- * them. Indexes: the primary keys.
+ * Removes tasks for good, as long as they are still in `state`. Answers those it removed, whether some task waits for them,
+ * and whether they were catalogued: what the catalogue has of them must go in a statement of its own, with a snapshot that
+ * shows what came while this one waited. Indexes: the primary keys.
  */
 export const purgeTasks = (queueId: number, ids: readonly string[], state: string) => sql.type(
-  z.strictObject({ id: z.uuid(), has_dependents: z.boolean() }),
+  z.strictObject({ id: z.uuid(), has_dependents: z.boolean(), catalogued: z.boolean() }),
 )`
   with subject as materialized (
     select t.id, t.queue_id, t.priority, t.run_at, t.outcome, t.deleted_at from task t
@@ -194,7 +208,7 @@ export const purgeTasks = (queueId: number, ids: readonly string[], state: strin
     where t.id = any(array[c.id]) and t.queue_id = c.queue_id
       and coalesce(t.outcome::text, 'unfinished')
         = case when ${state} in ('completed', 'failed', 'cancelled') then ${state} else 'unfinished' end
-    returning t.id, t.queue_id, t.outcome, t.deleted_at, c.has_dependents
+    returning t.id, t.queue_id, t.outcome, t.deleted_at, t.catalogued, c.has_dependents
   ), keys as (
     delete from task_dedupe d using gone g where d.task_id = any(array[g.id])
   ), edges as (
@@ -205,4 +219,4 @@ export const purgeTasks = (queueId: number, ids: readonly string[], state: strin
            -count(*) filter (where outcome = 'cancelled')
     from gone where outcome is not null and deleted_at is null having count(*) > 0
   )
-  select g.id, g.has_dependents from gone g`;
+  select g.id, g.has_dependents, g.catalogued from gone g`;

@@ -59,6 +59,11 @@ const lowest = ({ from }: ClaimArgs) => texts(from.map(time));
 /** An array's text inside an array's: PostgreSQL has no ragged ones. Times hold nothing that must be quoted. */
 const lowestText = ({ from }: Place) => `{${from.map(time).join()}}`;
 
+// The names of a task's tags, in the order they were given.
+const tagNames = (queueId: number) => sql.fragment`
+  array(select g.name from task_tag x cross join lateral (select g.name from tag g where g.id = x.tag_id offset 0) g
+        where x.task_id = t.id and x.queue_id = ${queueId} order by x.position)`;
+
 // What both claims do with the rows they picked: the move from ready to claimed, shared out in order, and the facts that
 // the workers get. A row that is locked stays where it is until the statement ends, so it is deleted by its place. Each row finds its share by a binary search in the shares' first places: joining the list of shares
 // would be a loop over two lists.
@@ -79,9 +84,10 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
     from gone g
   )
   select g.share, g.place, g.id, t.name, t.payload, t.priority::int as priority, g.attempts, t.max_attempts, g.lease_seq,
-         g.run_at, g.expires_at, t.added, t.tags, t.depends_on
+         g.run_at, g.expires_at, t.added, t.depends_on,
+         case when t.catalogued then ${tagNames(a.queueId)} end as tags
   from gone g cross join lateral (
-    select t.name, t.payload, t.priority, t.max_attempts, t.added, t.tags, t.depends_on
+    select t.id, t.name, t.payload, t.priority, t.max_attempts, t.added, t.catalogued, t.depends_on
     from task t where t.id = g.id and t.queue_id = ${a.queueId} offset 0
   ) t`;
 

@@ -90,7 +90,7 @@ export const unblockTasks = (queueId: number, ids: readonly string[], settled: r
 
 /** Ends waiting tasks of one queue because a dependency did not complete. Indexes: the primary keys. */
 export const endWaiting = (queueId: number, ids: readonly string[], outcome: "cancelled" | "failed") => sql.type(
-  z.strictObject({ id: z.uuid() }),
+  z.strictObject({ id: z.uuid(), catalogued: z.boolean() }),
 )`
   with gone as (
     delete from task_waiting w where w.queue_id = ${queueId} and w.id = any(${uuids(ids)}) returning w.id
@@ -99,10 +99,10 @@ export const endWaiting = (queueId: number, ids: readonly string[], outcome: "ca
       errors = coalesce(t.errors, '[]') || jsonb_build_object('attempt', t.attempts, 'at', now(), 'worker', null,
         'message', 'A task that this one depends on did not complete.', 'code', 'dependency_failed')
     from gone g where t.id = g.id and t.queue_id = ${queueId}
-    returning t.id
+    returning t.id, t.catalogued
   ), counted as (
     insert into queue_delta (queue_id, failed, cancelled)
     select ${queueId}, count(*) filter (where ${outcome} = 'failed'), count(*) filter (where ${outcome} = 'cancelled')
     from done having count(*) > 0
   )
-  select d.id from done d`;
+  select d.id, d.catalogued from done d`;

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { booleans, bytes, floats, ints, jsonList, sql, texts, uuids } from "../../../db/sql.ts";
 import type { RequestRow } from "../../request/queries.ts";
-import type { TaskRow } from "./enqueue.ts";
+import { addedAt, isCatalogued, type TaskRow } from "./enqueue.ts";
 
 /** What a plain task has: all else is as nobody has said it. */
 export type PlainRow = Pick<TaskRow, "id" | "name" | "payload" | "priority">;
@@ -18,10 +18,7 @@ export function isPlain(row: TaskRow): boolean {
     row.delaySeconds === 0 &&
     row.maxAttempts === null &&
     row.dependsOn === null &&
-    row.tags === null &&
-    row.dueAt === null &&
-    row.ownerId === null &&
-    row.description === null
+    !isCatalogued(row)
   );
 }
 
@@ -29,7 +26,7 @@ export function isPlain(row: TaskRow): boolean {
  * Adds plain tasks to one queue, as enqueueTasks does: no row when the queue is gone. Most tasks are plain, and for them
  * the other statement spends half of its time on what they have not: eleven more lists, and dedupe keys that nobody gave.
  */
-export const enqueuePlainTasks = (queueId: number, rows: readonly PlainRow[]) => sql.prepared(
+export const enqueuePlainTasks = (queueId: number, rows: readonly PlainRow[], at: number) => sql.prepared(
   "enqueue_plain_tasks",
   z.strictObject({ keyed: z.array(z.uuid()) }),
 )`
@@ -37,7 +34,7 @@ export const enqueuePlainTasks = (queueId: number, rows: readonly PlainRow[]) =>
     select q.max_attempts from queue q where q.id = ${queueId} for key share
   ), facts as (
     insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, name, payload)
-    select i.id, ${queueId}, i.priority, home.max_attempts, now(), now(), now(), i.name, i.payload
+    select i.id, ${queueId}, i.priority, home.max_attempts, now(), ${addedAt(at)}, now(), i.name, i.payload
     from home cross join rows from (
       unnest(${uuids(rows.map((r) => r.id))}, ${texts(rows.map((r) => r.name))}, ${ints(rows.map((r) => r.priority))}),
       jsonb_array_elements(${jsonList(rows.map((r) => r.payload))}::jsonb)
@@ -91,6 +88,7 @@ const newRequests = (requests: readonly AnsweredRequest[], rememberedSeconds: nu
 export const enqueuePlainTasksOnce = (
   queueId: number,
   rows: readonly PlainRequestRow[],
+  at: number,
   requests: readonly AnsweredRequest[],
   rememberedSeconds: number,
 ) => sql.prepared("enqueue_plain_tasks_once", z.strictObject({ taken: z.array(z.string()) }))`
@@ -109,7 +107,7 @@ export const enqueuePlainTasksOnce = (
     where i.request_id is null or i.request_id in (select k.request_id from taken k)
   ), facts as (
     insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, name, payload)
-    select a.id, ${queueId}, a.priority, home.max_attempts, now(), now(), now(), a.name, a.payload
+    select a.id, ${queueId}, a.priority, home.max_attempts, now(), ${addedAt(at)}, now(), a.name, a.payload
     from home cross join accepted a
   ), ready as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, name)
@@ -134,7 +132,7 @@ const HandedAnswer = z.strictObject({
   paused: z.boolean(),
   lease_seconds: z.number(),
   max_attempts: z.int(),
-  added: z.number(),
+  claimed_at: z.number(),
 });
 
 // The two statements below differ in whether requestIds are noted, which a batch without them should not pay for: it is what
@@ -155,10 +153,10 @@ const handedInput = (rows: readonly HandedRow[]) => sql.fragment`
       jsonb_array_elements(${jsonList(rows.map((r) => r.payload))}::jsonb)
     ) as i(id, name, priority, request_id, handed, lease, worker, payload)`;
 
-const addAccepted = (queueId: number) => sql.fragment`
+const addAccepted = (queueId: number, at: number) => sql.fragment`
   facts as (
     insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, name, payload)
-    select a.id, ${queueId}, a.priority, home.max_attempts, now(), now(), now(), a.name, a.payload
+    select a.id, ${queueId}, a.priority, home.max_attempts, now(), ${addedAt(at)}, now(), a.name, a.payload
     from home cross join accepted a
   ), lease as (
     insert into task_lease (id, queue_id, attempts, lease_seq, claimed_at, expires_at, has_dependents, worker)
@@ -177,18 +175,19 @@ const addAccepted = (queueId: number) => sql.fragment`
  * producer to a worker that waits. In a paused queue all become ready. Answers whether it is, and what the claimers must
  * know; no row when the queue is gone.
  */
-export const enqueueHandedTasks = (queueId: number, rows: readonly HandedRow[]) => sql.prepared(
+export const enqueueHandedTasks = (queueId: number, rows: readonly HandedRow[], at: number) => sql.prepared(
   "enqueue_handed_tasks",
   HandedAnswer,
 )`
   with ${handedHome(queueId)}, accepted as materialized (${handedInput(rows)}
-  ), ${addAccepted(queueId)}
-  select array[]::text[] as taken, home.paused, home.lease_seconds, home.max_attempts, now() as added from home`;
+  ), ${addAccepted(queueId, at)}
+  select array[]::text[] as taken, home.paused, home.lease_seconds, home.max_attempts, now() as claimed_at from home`;
 
 /** The same for calls some of which have requestIds, as enqueuePlainTasksOnce. Indexes: request's primary key. */
 export const enqueueHandedTasksOnce = (
   queueId: number,
   rows: readonly HandedRow[],
+  at: number,
   requests: readonly AnsweredRequest[],
   rememberedSeconds: number,
 ) => sql.prepared("enqueue_handed_tasks_once", HandedAnswer)`
@@ -196,6 +195,6 @@ export const enqueueHandedTasksOnce = (
     ${newRequests(requests, rememberedSeconds)}
   ), accepted as materialized (${handedInput(rows)}
     where i.request_id is null or i.request_id in (select k.request_id from taken k)
-  ), ${addAccepted(queueId)}
-  select array(select k.request_id from taken k) as taken, home.paused, home.lease_seconds, home.max_attempts, now() as added
+  ), ${addAccepted(queueId, at)}
+  select array(select k.request_id from taken k) as taken, home.paused, home.lease_seconds, home.max_attempts, now() as claimed_at
   from home`;

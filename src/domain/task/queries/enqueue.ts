@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { floats, ints, jsons, sql, texts, uuids } from "../../../db/sql.ts";
+import { booleans, floats, ints, sql, texts, uuids } from "../../../db/sql.ts";
 
 /** A new task as the statement takes it: ids made, defaults left null, one queue a statement. */
 export interface TaskRow {
@@ -17,11 +17,23 @@ export interface TaskRow {
   readonly dedupeKey: string | null;
   readonly dedupeSeconds: number | null;
   readonly description: string | null;
+  /** Keys of tags that exist, and names of categories that do; null for none. */
   readonly tags: readonly string[] | null;
+  readonly categories: readonly string[] | null;
   /** The tasks it waits for; null for none. */
   readonly dependsOn: readonly string[] | null;
   readonly onDependencyFailure: string;
 }
+
+/**
+ * When tasks were added, epoch milliseconds: the time that their ids begin with, so that the order of ids is the order of
+ * this, and lists sorted by it need no index but the primary key's.
+ */
+export const addedAt = (at: number) => sql.fragment`${new Date(at).toISOString()}::timestamptz`;
+
+/** Whether people can find it by more than its id, its queue and its state: it then has a row in task_catalogue. */
+export const isCatalogued = (r: TaskRow): boolean =>
+  r.tags !== null || r.categories !== null || r.dueAt !== null || r.ownerId !== null || r.description !== null;
 
 /**
  * Adds tasks to one queue, but those whose dedupe key is held. Answers which of the keyed tasks were added; no row at all
@@ -35,7 +47,7 @@ export interface TaskRow {
  * sub-plans (IN), since joins of two lists would be nested loops here.
  * Indexes: task_dedupe_pkey, task's primary key.
  */
-export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.prepared(
+export const enqueueTasks = (queueId: number, rows: readonly TaskRow[], at: number) => sql.prepared(
   "enqueue_tasks",
   z.strictObject({ keyed: z.array(z.uuid()) }),
 )`
@@ -49,9 +61,9 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.p
       ${floats(rows.map((r) => r.delaySeconds))}, ${ints(rows.map((r) => r.maxAttempts))},
       ${texts(rows.map((r) => r.dueAt))}::timestamptz[], ${texts(rows.map((r) => r.ownerId))},
       ${texts(rows.map((r) => r.dedupeKey))}, ${floats(rows.map((r) => r.dedupeSeconds))},
-      ${texts(rows.map((r) => r.description))}, ${jsons(rows.map((r) => r.tags ?? undefined))}::jsonb[],
+      ${texts(rows.map((r) => r.description))}, ${booleans(rows.map(isCatalogued))},
       ${texts(rows.map((r) => r.dependsOn && `{${r.dependsOn.join()}}`))}, ${texts(rows.map((r) => r.onDependencyFailure))}
-    ) as i(id, name, payload, priority, run_at, delay, max_attempts, due_at, owner_id, key, key_seconds, description, tags,
+    ) as i(id, name, payload, priority, run_at, delay, max_attempts, due_at, owner_id, key, key_seconds, description, catalogued,
            depends_on, on_failure)
   ), seen as materialized (
     select d.key, d.taken,
@@ -76,10 +88,10 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[]) => sql.p
     where i.key is null or i.id in (select k.task_id from taken k)
   ), facts as (
     insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, due_at, name, owner_id, dedupe_key,
-                      description, tags, depends_on, payload)
-    select a.id, ${queueId}, a.priority, a.attempts_max, a.due, now(), now(), a.due_at, a.name, a.owner_id, a.key,
+                      description, catalogued, depends_on, payload)
+    select a.id, ${queueId}, a.priority, a.attempts_max, a.due, ${addedAt(at)}, now(), a.due_at, a.name, a.owner_id, a.key,
            a.description,
-           case when a.tags is not null then array(select jsonb_array_elements_text(a.tags)) end, a.depends_on::uuid[], a.payload
+           a.catalogued, a.depends_on::uuid[], a.payload
     from accepted a
   ), ready as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, name)

@@ -25,8 +25,22 @@ const held = (queueId: number, settling: boolean, carried: FragmentSqlToken) => 
     delete from task_lease l using named i
     where l.id = any(array[i.id]) and l.queue_id = i.queue_id and l.lease_seq = i.seq
       and (${settling} or not l.has_dependents)
-    returning l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents, ${carried}
+    returning l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.claimed_at, l.progress, l.has_dependents, ${carried}
   )`;
+
+/**
+ * Says in the catalogue how the tasks of `done` ended, those of them that are in it. One that came into it since the
+ * statement's snapshot, while this waited for the row, is not found there: it is answered as `unlisted`, and must be brought
+ * up to date by another statement.
+ */
+const listed = sql.fragment`
+  listed as (
+    update task_catalogue c set outcome = d.outcome, finished = d.finished from done d
+    where d.catalogued and d.outcome is not null and c.id = any(array[d.id]) and c.queue_id = d.queue_id
+    returning c.id
+  )`;
+const unlisted = sql.fragment`
+  (d.catalogued and d.outcome is not null and d.id not in (select l.id from listed l)) as unlisted`;
 
 /**
  * Completes the claimed tasks that the receipts name and answers their ids; receipts that are not current change nothing.
@@ -38,21 +52,21 @@ export const completeTasks = (
   settling: boolean,
 ) => sql.prepared(
   "complete_tasks",
-  z.strictObject({ id: z.uuid(), lease_seq: z.int(), worker: z.string().nullable() }),
+  z.strictObject({ id: z.uuid(), lease_seq: z.int(), worker: z.string().nullable(), unlisted: z.boolean() }),
 )`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.result))}::jsonb[])
       as i(id, seq, result) order by i.id
   ), ${held(queueId, settling, sql.fragment`i.result`)}, done as (
     update task t set outcome = 'completed', finished = now(), updated = now(), attempts = h.attempts, lease_seq = h.lease_seq,
-      result = h.result, progress = h.progress
+      result = h.result, progress = h.progress, last_worker = h.worker, last_claimed = h.claimed_at
     from held h
     where t.id = any(array[h.id]) and t.queue_id = h.queue_id
-    returning t.id, t.lease_seq, h.worker
-  ), counted as (
+    returning t.id, t.queue_id, t.lease_seq, t.outcome, t.finished, t.catalogued, h.worker
+  ), ${listed}, counted as (
     insert into queue_delta (queue_id, completed) select ${queueId}, count(*) from done having count(*) > 0
   )
-  select d.id, d.lease_seq, d.worker from done d`;
+  select d.id, d.lease_seq, d.worker, ${unlisted} from done d`;
 
 export interface FailItem extends Receipt {
   /** {message, code, data?}; the statement adds attempt, at and worker. */
@@ -76,6 +90,7 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
     dead: z.boolean(),
     run_at: z.number(),
     worker: z.string().nullable(),
+    unlisted: z.boolean(),
   }),
 )`
   with input as materialized (
@@ -86,8 +101,10 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
     select q.* from queue q where q.id = ${queueId}
   ), ${held(queueId, settling, sql.fragment`i.error, i.retry, i.delay, i.luck`)}, done as (
     update task t set
-      errors = coalesce(t.errors, '[]') || (h.error || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker)),
+      errors = coalesce(t.errors, '[]') || (h.error
+        || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker, 'claimed', h.claimed_at)),
       updated = now(), attempts = h.attempts, lease_seq = h.lease_seq, progress = h.progress,
+      last_worker = h.worker, last_claimed = h.claimed_at,
       outcome = case when not h.retry or h.attempts >= t.max_attempts then 'failed'::task_outcome end,
       finished = case when not h.retry or h.attempts >= t.max_attempts then now() end,
       run_at = case when not h.retry or h.attempts >= t.max_attempts then t.run_at
@@ -96,15 +113,15 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
             * least(q.backoff_max_seconds, q.backoff_base_seconds * power(q.backoff_factor, least(h.attempts - 1, 100))))) end
     from held h cross join home q
     where t.id = any(array[h.id]) and t.queue_id = h.queue_id
-    returning t.id, t.outcome is not null as dead, t.run_at, t.priority, t.attempts, t.lease_seq, h.has_dependents, t.name,
-      h.worker
-  ), again as (
+    returning t.id, t.queue_id, t.outcome is not null as dead, t.outcome, t.finished, t.catalogued, t.run_at, t.priority,
+      t.attempts, t.lease_seq, h.has_dependents, t.name, h.worker
+  ), ${listed}, again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select ${queueId}, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name from done d where not d.dead
   ), counted as (
     insert into queue_delta (queue_id, failed) select ${queueId}, count(*) from done where dead having count(*) > 0
   )
-  select d.id, d.lease_seq, d.dead, d.run_at, d.worker from done d`;
+  select d.id, d.lease_seq, d.dead, d.run_at, d.worker, ${unlisted} from done d`;
 
 /**
  * Hands claimed tasks back: ready again after a delay, or at their old place for null; the attempt is given back, the
@@ -195,10 +212,12 @@ export const expireLeases = (limit: number, from: number | null = null) => sql.p
     has_dependents: z.boolean(),
     worker: z.string().nullable(),
     expired_at: z.number(),
+    unlisted: z.boolean(),
   }),
 )`
   with late as materialized (
-    select l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents, l.expires_at from task_lease l
+    select l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.progress, l.has_dependents, l.claimed_at, l.expires_at
+    from task_lease l
     where l.expires_at >= ${from === null ? "-infinity" : new Date(from).toISOString()}::timestamptz and l.expires_at <= now()
     order by l.expires_at limit ${limit} for update skip locked
   ), gone as (
@@ -206,20 +225,21 @@ export const expireLeases = (limit: number, from: number | null = null) => sql.p
   ), done as (
     update task t set
       errors = coalesce(t.errors, '[]') || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker,
-        'message', 'The lease ran out before the task was completed.', 'code', 'lease_expired'),
+        'claimed', h.claimed_at, 'message', 'The lease ran out before the task was completed.', 'code', 'lease_expired'),
       updated = now(), attempts = h.attempts, lease_seq = h.lease_seq, progress = h.progress,
+      last_worker = h.worker, last_claimed = h.claimed_at,
       outcome = case when h.attempts >= t.max_attempts then 'failed'::task_outcome end,
       finished = case when h.attempts >= t.max_attempts then now() end,
       run_at = case when h.attempts >= t.max_attempts then t.run_at else now() end
     from late h
     where t.id = any(array[h.id]) and t.queue_id = h.queue_id
-    returning t.id, t.queue_id, t.outcome is not null as dead, t.run_at, t.priority, t.attempts, t.lease_seq,
-      h.has_dependents, t.name, h.worker, h.expires_at as expired_at
-  ), again as (
+    returning t.id, t.queue_id, t.outcome is not null as dead, t.outcome, t.finished, t.catalogued, t.run_at, t.priority,
+      t.attempts, t.lease_seq, h.has_dependents, t.name, h.worker, h.expires_at as expired_at
+  ), ${listed}, again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select d.queue_id, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name
     from done d where not d.dead
   ), counted as (
     insert into queue_delta (queue_id, failed) select d.queue_id, count(*) from done d where d.dead group by d.queue_id
   )
-  select d.id, d.queue_id, d.dead, d.has_dependents, d.worker, d.expired_at from done d`;
+  select d.id, d.queue_id, d.dead, d.has_dependents, d.worker, d.expired_at, ${unlisted} from done d`;

@@ -1,0 +1,36 @@
+/**
+ * The tasks that a worker tried. No table says so: what it ended last stands on the task, what failed in its errors, what it
+ * holds in its lease. They are found by walking back from when the worker was last seen, a stretch at a time.
+ */
+import { z } from "zod";
+import { json, sql } from "../../../db/sql.ts";
+import { columns, TaskRow } from "./read.ts";
+
+/** The smallest id of a time (epoch milliseconds): a walk back begins before it. */
+export const boundOf = (ms: number) => sql.type(z.strictObject({ id: z.guid() }))`
+  select task_partition_bound(${new Date(ms).toISOString()}::timestamptz) as id`;
+
+/** The id that lies so many tasks before another; no row where there are fewer. Index: task's primary key. */
+export const idBefore = (id: string, tasks: number) => sql.type(z.strictObject({ id: z.uuid() }))`
+  select t.id from task t where t.id < ${sql.uuid(id)} order by t.id desc offset ${tasks - 1} limit 1`;
+
+/** A worker's tasks with ids below `below` and not below `from`, newest first. Index: task's primary key. */
+export const tasksOfWorker = (
+  projectId: number,
+  worker: string,
+  below: string,
+  from: string,
+  limit: number,
+) => sql.type(TaskRow)`
+  select ${columns}, '' as cursor from (
+    select t.id, t.queue_id from task t
+    where t.id < ${sql.uuid(below)} and t.id >= ${sql.uuid(from)} and t.deleted_at is null
+      and t.queue_id in (select q.id from queue q where q.project_id = ${projectId})
+      and (t.last_worker = ${worker} or t.errors @> ${json([{ worker }])}::jsonb
+        or (t.outcome is null and exists (
+          select 1 from task_lease l where l.id = t.id and l.queue_id = t.queue_id and l.worker = ${worker})))
+    order by t.id desc limit ${limit}
+  ) k cross join lateral (
+    select * from task_with_state v where v.id = k.id and v.queue_id = k.queue_id offset 0
+  ) v join queue q on q.id = v.queue_id join project p on p.id = q.project_id
+  order by v.id desc`;

@@ -1,0 +1,108 @@
+import { violatedConstraint } from "../db/failure.ts";
+import * as queries from "../domain/project/queries.ts";
+import { projectView } from "../domain/project/views.ts";
+import { Refusal } from "../domain/refusals.ts";
+import type { EngineContext } from "./context.ts";
+import { formatCursor, parseCursor } from "./cursor.ts";
+import type { Call, Engine, Page } from "./engine.ts";
+import { purgeQueue } from "./queues.ts";
+import { repeatable } from "./repeatable.ts";
+
+/** The project that is always there: calls act in it that name none. */
+const DEFAULT = "default";
+
+const notFound = (name: string) => new Refusal("not_found", { noun: "project", id: name });
+
+/** The engine's part that manages projects. Their calls are noted under the caller's project, requestIds included. */
+export function projects(context: EngineContext) {
+  const keyOf = async (method: string, params: { readonly requestId?: string | undefined }, call: Call) => ({
+    projectId: await context.directory.project(call.project),
+    requestId: params.requestId,
+    method,
+    params,
+  });
+  return {
+    async createProject(params: Parameters<Engine["createProject"]>[0], call: Call) {
+      const key = await keyOf("project.create", params, call);
+      return await repeatable(context.cold, key, async (db) => {
+        const row = await db.maybeOne(queries.insertProject(params.name, params.description ?? null));
+        if (!row) throw new Refusal("conflict", { field: "name" });
+        return projectView(row);
+      });
+    },
+    async getProject({ name }: { readonly name: string }) {
+      const row = await context.cold.run((db) => db.maybeOne(queries.projectByName(name)));
+      if (!row) throw notFound(name);
+      return projectView(row);
+    },
+    async listProjects({ cursor, limit }: Page) {
+      const after = cursor === undefined ? "" : parseCursor(cursor, 1)[0]!;
+      const rows = await context.cold.run((db) => db.any(queries.listProjects(after, limit + 1)));
+      const page = rows.slice(0, limit);
+      return {
+        projects: page.map(projectView),
+        nextCursor: rows.length > limit ? formatCursor([page.at(-1)!.name]) : null,
+      };
+    },
+    updateProject: (params: Parameters<Engine["updateProject"]>[0], call: Call) => update(context, keyOf, params, call),
+    deleteProject: (params: Parameters<Engine["deleteProject"]>[0], call: Call) => remove(context, keyOf, params, call),
+  };
+}
+
+type KeyOf = (
+  method: string,
+  params: { readonly requestId?: string | undefined },
+  call: Call,
+) => Promise<Parameters<typeof repeatable>[1]>;
+
+async function update(
+  context: EngineContext,
+  keyOf: KeyOf,
+  params: Parameters<Engine["updateProject"]>[0],
+  call: Call,
+) {
+  const { name, newName } = params;
+  // Calls that name no project would act in none.
+  if (name === DEFAULT && newName !== undefined && newName !== DEFAULT)
+    throw new Refusal("conflict", { field: "name" });
+  const view = await repeatable(context.cold, await keyOf("project.update", params, call), async (outer) =>
+    outer.transaction(async (db) => {
+      const found = await db.maybeOne(queries.projectByName(name));
+      if (!found) throw notFound(name);
+      const updated = await db.maybeOne(queries.updateProject(found.id, params));
+      if (!updated) throw notFound(name);
+      return projectView(updated);
+    }),
+  ).catch((error) => {
+    if (violatedConstraint(error) === "project_name_key") throw new Refusal("conflict", { field: "newName" });
+    throw error;
+  });
+  context.directory.forgetProject(name);
+  return view;
+}
+
+async function remove(
+  context: EngineContext,
+  keyOf: KeyOf,
+  params: Parameters<Engine["deleteProject"]>[0],
+  call: Call,
+) {
+  const { name, force } = params;
+  if (name === DEFAULT) throw new Refusal("conflict", { field: "name" });
+  let queues: readonly { id: number }[] = [];
+  const answer = await repeatable(context.cold, await keyOf("project.delete", params, call), async (outer) =>
+    outer.transaction(async (db) => {
+      const found = await db.maybeOne(queries.projectByName(name));
+      if (!found) throw notFound(name);
+      queues = await db.any(queries.lockQueues(found.id));
+      if (!force && (await db.one(queries.hasUnfinished(found.id))).found)
+        throw new Refusal("conflict", { field: "tasks" });
+      await db.any(queries.deleteProject(found.id));
+      return { name };
+    }),
+  );
+  context.directory.forgetProject(name);
+  // From here on no call finds them; their tasks are removed after, and by upkeep should this instance die.
+  for (const { id } of queues) await purgeQueue(context, id);
+  return answer;
+}
