@@ -715,7 +715,7 @@ COMMENT ON TABLE public.task_catalogue IS 'What finds the tasks that people look
 -- Name: COLUMN task_catalogue.hidden; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.task_catalogue.hidden IS 'The task is deleted.';
+COMMENT ON COLUMN public.task_catalogue.hidden IS 'The task is deleted. Not in the indexes then: deleted tasks are found by task_deleted_idx, and the others can be counted by an index alone.';
 
 --
 -- Name: COLUMN task_catalogue.words; Type: COMMENT; Schema: public; Owner: -
@@ -1182,7 +1182,7 @@ COMMENT ON INDEX public.request_added_idx IS 'For upkeep, which forgets requests
 -- Name: task_catalogue_due_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_catalogue_due_idx ON public.task_catalogue USING btree (project_id, due_at, id) WHERE (due_at IS NOT NULL);
+CREATE INDEX task_catalogue_due_idx ON public.task_catalogue USING btree (project_id, due_at, id) WHERE ((due_at IS NOT NULL) AND (NOT hidden));
 
 --
 -- Name: INDEX task_catalogue_due_idx; Type: COMMENT; Schema: public; Owner: -
@@ -1194,7 +1194,7 @@ COMMENT ON INDEX public.task_catalogue_due_idx IS 'Tasks by due date.';
 -- Name: task_catalogue_finished_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_catalogue_finished_idx ON public.task_catalogue USING btree (project_id, finished, id) WHERE (finished IS NOT NULL);
+CREATE INDEX task_catalogue_finished_idx ON public.task_catalogue USING btree (project_id, finished, id) WHERE ((finished IS NOT NULL) AND (NOT hidden));
 
 --
 -- Name: INDEX task_catalogue_finished_idx; Type: COMMENT; Schema: public; Owner: -
@@ -1206,7 +1206,7 @@ COMMENT ON INDEX public.task_catalogue_finished_idx IS 'Tasks by their end.';
 -- Name: task_catalogue_name_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_catalogue_name_idx ON public.task_catalogue USING btree (project_id, name, id) WHERE (name IS NOT NULL);
+CREATE INDEX task_catalogue_name_idx ON public.task_catalogue USING btree (project_id, name, id) WHERE ((name IS NOT NULL) AND (NOT hidden));
 
 --
 -- Name: INDEX task_catalogue_name_idx; Type: COMMENT; Schema: public; Owner: -
@@ -1218,7 +1218,7 @@ COMMENT ON INDEX public.task_catalogue_name_idx IS 'Tasks of a name, the newest 
 -- Name: task_catalogue_outcome_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_catalogue_outcome_idx ON public.task_catalogue USING btree (project_id, outcome, id) WHERE (outcome IS NOT NULL);
+CREATE INDEX task_catalogue_outcome_idx ON public.task_catalogue USING btree (project_id, outcome, id) WHERE ((outcome IS NOT NULL) AND (NOT hidden));
 
 --
 -- Name: INDEX task_catalogue_outcome_idx; Type: COMMENT; Schema: public; Owner: -
@@ -1230,7 +1230,7 @@ COMMENT ON INDEX public.task_catalogue_outcome_idx IS 'Tasks that ended in one w
 -- Name: task_catalogue_owner_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_catalogue_owner_idx ON public.task_catalogue USING btree (project_id, owner_id, id) WHERE (owner_id IS NOT NULL);
+CREATE INDEX task_catalogue_owner_idx ON public.task_catalogue USING btree (project_id, owner_id, id) WHERE ((owner_id IS NOT NULL) AND (NOT hidden));
 
 --
 -- Name: INDEX task_catalogue_owner_idx; Type: COMMENT; Schema: public; Owner: -
@@ -1239,10 +1239,22 @@ CREATE INDEX task_catalogue_owner_idx ON public.task_catalogue USING btree (proj
 COMMENT ON INDEX public.task_catalogue_owner_idx IS 'An owner''s tasks, the newest first.';
 
 --
+-- Name: task_catalogue_owner_open_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_catalogue_owner_open_idx ON public.task_catalogue USING btree (project_id, owner_id, id) WHERE ((owner_id IS NOT NULL) AND (outcome IS NULL) AND (NOT hidden));
+
+--
+-- Name: INDEX task_catalogue_owner_open_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_catalogue_owner_open_idx IS 'An owner''s unfinished tasks, the newest first: an index that holds null cannot give an order after it.';
+
+--
 -- Name: task_catalogue_owner_priority_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_catalogue_owner_priority_idx ON public.task_catalogue USING btree (project_id, owner_id, priority, id) WHERE (owner_id IS NOT NULL);
+CREATE INDEX task_catalogue_owner_priority_idx ON public.task_catalogue USING btree (project_id, owner_id, priority, id) WHERE ((owner_id IS NOT NULL) AND (NOT hidden));
 
 --
 -- Name: INDEX task_catalogue_owner_priority_idx; Type: COMMENT; Schema: public; Owner: -
@@ -1254,19 +1266,19 @@ COMMENT ON INDEX public.task_catalogue_owner_priority_idx IS 'An owner''s tasks 
 -- Name: task_catalogue_owner_state_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_catalogue_owner_state_idx ON public.task_catalogue USING btree (project_id, owner_id, outcome, id) WHERE (owner_id IS NOT NULL);
+CREATE INDEX task_catalogue_owner_state_idx ON public.task_catalogue USING btree (project_id, owner_id, outcome, id) WHERE ((owner_id IS NOT NULL) AND (outcome IS NOT NULL) AND (NOT hidden));
 
 --
 -- Name: INDEX task_catalogue_owner_state_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.task_catalogue_owner_state_idx IS 'An owner''s tasks by how they ended; null for the unfinished.';
+COMMENT ON INDEX public.task_catalogue_owner_state_idx IS 'An owner''s tasks by how they ended, the newest first.';
 
 --
 -- Name: task_catalogue_priority_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_catalogue_priority_idx ON public.task_catalogue USING btree (project_id, priority, id);
+CREATE INDEX task_catalogue_priority_idx ON public.task_catalogue USING btree (project_id, priority, id) WHERE (NOT hidden);
 
 --
 -- Name: INDEX task_catalogue_priority_idx; Type: COMMENT; Schema: public; Owner: -
@@ -1290,7 +1302,7 @@ COMMENT ON INDEX public.task_catalogue_words_idx IS 'Text search.';
 -- Name: task_category_category_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_category_category_idx ON public.task_category USING btree (category_id, task_id);
+CREATE INDEX task_category_category_idx ON public.task_category USING btree (category_id, hidden, task_id);
 
 --
 -- Name: INDEX task_category_category_idx; Type: COMMENT; Schema: public; Owner: -
@@ -1398,7 +1410,7 @@ COMMENT ON INDEX public.task_ready_name_idx IS 'For claims by name.';
 -- Name: task_tag_tag_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX task_tag_tag_idx ON public.task_tag USING btree (tag_id, task_id);
+CREATE INDEX task_tag_tag_idx ON public.task_tag USING btree (tag_id, hidden, task_id);
 
 --
 -- Name: INDEX task_tag_tag_idx; Type: COMMENT; Schema: public; Owner: -

@@ -114,24 +114,28 @@ create table task_catalogue (
   primary key (id, queue_id)
 ) with (fillfactor = 85);
 comment on table task_catalogue is 'What finds the tasks that people look for by more than their id. Holds copies of facts of `task`, changed by the same statements. Without foreign keys, as `task` is: it is removed with its task, by the same statement.';
-comment on column task_catalogue.hidden is 'The task is deleted.';
+comment on column task_catalogue.hidden is 'The task is deleted. Not in the indexes then: deleted tasks are found by task_deleted_idx, and the others can be counted by an index alone.';
 comment on column task_catalogue.words is 'The word stems of name (weight A) and description (B).';
 
-create index task_catalogue_owner_idx on task_catalogue (project_id, owner_id, id) where owner_id is not null;
+create index task_catalogue_owner_idx on task_catalogue (project_id, owner_id, id) where owner_id is not null and not hidden;
 comment on index task_catalogue_owner_idx is 'An owner''s tasks, the newest first.';
-create index task_catalogue_owner_state_idx on task_catalogue (project_id, owner_id, outcome, id) where owner_id is not null;
-comment on index task_catalogue_owner_state_idx is 'An owner''s tasks by how they ended; null for the unfinished.';
-create index task_catalogue_owner_priority_idx on task_catalogue (project_id, owner_id, priority, id) where owner_id is not null;
+create index task_catalogue_owner_state_idx on task_catalogue (project_id, owner_id, outcome, id)
+  where owner_id is not null and outcome is not null and not hidden;
+comment on index task_catalogue_owner_state_idx is 'An owner''s tasks by how they ended, the newest first.';
+create index task_catalogue_owner_open_idx on task_catalogue (project_id, owner_id, id)
+  where owner_id is not null and outcome is null and not hidden;
+comment on index task_catalogue_owner_open_idx is 'An owner''s unfinished tasks, the newest first: an index that holds null cannot give an order after it.';
+create index task_catalogue_owner_priority_idx on task_catalogue (project_id, owner_id, priority, id) where owner_id is not null and not hidden;
 comment on index task_catalogue_owner_priority_idx is 'An owner''s tasks by priority.';
-create index task_catalogue_name_idx on task_catalogue (project_id, name, id) where name is not null;
+create index task_catalogue_name_idx on task_catalogue (project_id, name, id) where name is not null and not hidden;
 comment on index task_catalogue_name_idx is 'Tasks of a name, the newest first.';
-create index task_catalogue_priority_idx on task_catalogue (project_id, priority, id);
+create index task_catalogue_priority_idx on task_catalogue (project_id, priority, id) where not hidden;
 comment on index task_catalogue_priority_idx is 'Tasks of a priority, the newest first.';
-create index task_catalogue_outcome_idx on task_catalogue (project_id, outcome, id) where outcome is not null;
+create index task_catalogue_outcome_idx on task_catalogue (project_id, outcome, id) where outcome is not null and not hidden;
 comment on index task_catalogue_outcome_idx is 'Tasks that ended in one way, the newest first.';
-create index task_catalogue_due_idx on task_catalogue (project_id, due_at, id) where due_at is not null;
+create index task_catalogue_due_idx on task_catalogue (project_id, due_at, id) where due_at is not null and not hidden;
 comment on index task_catalogue_due_idx is 'Tasks by due date.';
-create index task_catalogue_finished_idx on task_catalogue (project_id, finished, id) where finished is not null;
+create index task_catalogue_finished_idx on task_catalogue (project_id, finished, id) where finished is not null and not hidden;
 comment on index task_catalogue_finished_idx is 'Tasks by their end.';
 create index task_catalogue_words_idx on task_catalogue using gin (words);
 comment on index task_catalogue_words_idx is 'Text search.';
@@ -157,7 +161,7 @@ create table task_tag (
 comment on table task_tag is 'Which task has which tag.';
 comment on column task_tag.position is 'Where the tag stands among its task''s, in the order they were given.';
 comment on column task_tag.hidden is 'The task is deleted, and not counted.';
-create index task_tag_tag_idx on task_tag (tag_id, task_id);
+create index task_tag_tag_idx on task_tag (tag_id, hidden, task_id);
 comment on index task_tag_tag_idx is 'A tag''s tasks, the newest first.';
 
 create table task_category (
@@ -170,7 +174,7 @@ create table task_category (
 );
 comment on table task_category is 'Which task is in which category.';
 comment on column task_category.hidden is 'The task is deleted, and not counted.';
-create index task_category_category_idx on task_category (category_id, task_id);
+create index task_category_category_idx on task_category (category_id, hidden, task_id);
 comment on index task_category_category_idx is 'A category''s tasks, the newest first.';
 
 create function task_tag_count() returns trigger language plpgsql as $$

@@ -41,6 +41,9 @@ export const all = (parts: readonly (FragmentSqlToken | false | undefined)[]): F
 export const finishedAmong = (states: readonly string[]): string[] =>
   states.filter((state) => (FINISHED as readonly string[]).includes(state));
 
+// What is looked up for one task after the other is fenced by offset 0 here: the planner would make a table of all that fit
+// instead, whose size is that of the whole database.
+
 /** Whether a task `t` is in one of these states. */
 function inStates(states: readonly string[]): FragmentSqlToken {
   const finished = finishedAmong(states);
@@ -50,26 +53,26 @@ function inStates(states: readonly string[]): FragmentSqlToken {
   else {
     if (has("pending"))
       parts.push(sql.fragment`t.outcome is null and exists (
-        select 1 from task_ready r where r.queue_id = t.queue_id and r.priority = t.priority and r.run_at = t.run_at and r.id = t.id)`);
+        select 1 from task_ready r where r.queue_id = t.queue_id and r.priority = t.priority and r.run_at = t.run_at and r.id = t.id offset 0)`);
     if (has("claimed"))
       parts.push(sql.fragment`t.outcome is null and exists (
-        select 1 from task_lease l where l.id = t.id and l.queue_id = t.queue_id)`);
+        select 1 from task_lease l where l.id = t.id and l.queue_id = t.queue_id offset 0)`);
     if (has("waiting"))
       parts.push(sql.fragment`t.outcome is null and exists (
-        select 1 from task_waiting w where w.id = t.id and w.queue_id = t.queue_id)`);
+        select 1 from task_waiting w where w.id = t.id and w.queue_id = t.queue_id offset 0)`);
   }
   return sql.fragment`(${sql.or(parts)})`;
 }
 
 const hasTag = (id: number) => sql.fragment`
-  exists (select 1 from task_tag x where x.task_id = t.id and x.queue_id = t.queue_id and x.tag_id = ${id})`;
+  exists (select 1 from task_tag x where x.task_id = t.id and x.queue_id = t.queue_id and x.tag_id = ${id} offset 0)`;
 const inCategories = (ids: readonly number[]) => sql.fragment`
-  exists (select 1 from task_category x where x.task_id = t.id and x.queue_id = t.queue_id and x.category_id = any(${ints(ids)}))`;
+  exists (select 1 from task_category x where x.task_id = t.id and x.queue_id = t.queue_id and x.category_id = any(${ints(ids)}) offset 0)`;
 
 /** The words of a catalogued task are at hand; those of a plain one are found anew, which takes five times as long. */
 const hasWords = (words: string) => sql.fragment`
   case when t.catalogued then exists (
-      select 1 from task_catalogue c where c.id = t.id and c.queue_id = t.queue_id and c.words @@ ${query(words)})
+      select 1 from task_catalogue c where c.id = t.id and c.queue_id = t.queue_id and c.words @@ ${query(words)} offset 0)
     else task_words(t.name, t.description) @@ ${query(words)} end`;
 
 /** What a task `t` must be to fit a filter. */

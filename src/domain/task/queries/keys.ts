@@ -44,17 +44,17 @@ interface Source {
 const byTag = (tag: number): Source => ({
   of: sql.fragment`task_tag k`,
   id: sql.fragment`k.task_id`,
-  where: sql.fragment`k.tag_id = ${tag}`,
+  where: sql.fragment`k.tag_id = ${tag} and not k.hidden`,
 });
 const byCategory = (category: number): Source => ({
   of: sql.fragment`task_category k`,
   id: sql.fragment`k.task_id`,
-  where: sql.fragment`k.category_id = ${category}`,
+  where: sql.fragment`k.category_id = ${category} and not k.hidden`,
 });
 export const byCatalogue = (projectId: number, where: FragmentSqlToken): Source => ({
   of: sql.fragment`task_catalogue k`,
   id: sql.fragment`k.id`,
-  where: sql.fragment`k.project_id = ${projectId} and ${where}`,
+  where: sql.fragment`k.project_id = ${projectId} and not k.hidden and ${where}`,
 });
 const byTable = (table: "task_lease" | "task_waiting"): Source => ({
   of: sql.fragment`${sql.identifier([table])} k`,
@@ -130,7 +130,7 @@ export const nearest = (selection: Selection, walk: Walk) => sql.fragment`
 /** Ways to the catalogued among the tasks that are rare: each by an index. Nothing finds the plain ones but reading those. */
 function rareWays(projectId: number, f: TaskFilter): FragmentSqlToken | null {
   const catalogued = (where: FragmentSqlToken) => sql.fragment`
-    select k.id, k.queue_id from task_catalogue k where k.project_id = ${projectId} and ${where}`;
+    select k.id, k.queue_id from task_catalogue k where k.project_id = ${projectId} and not k.hidden and ${where}`;
   // Fenced by offset 0: a planner that believes in a near end would walk all tasks in order instead.
   if (f.text !== undefined) return catalogued(sql.fragment`k.words @@ ${query(f.text)} offset 0`);
   if (f.payload !== undefined)
@@ -150,9 +150,11 @@ function rareWays(projectId: number, f: TaskFilter): FragmentSqlToken | null {
 function rare(selection: Selection, guide: TaskFilter, walk: Walk): FragmentSqlToken {
   const { projectId } = selection;
   const fitting = (keys: FragmentSqlToken, checks = shown(selection)) => sql.fragment`
-    select k.id, k.queue_id from (${keys}) k cross join lateral (
-      select 1 from task t where t.id = k.id and t.queue_id = k.queue_id and ${checks}
-        and ${within(sql.fragment`t.id`, selection, walk)} offset 0
+    select k.id, k.queue_id from (
+      select f.id, f.queue_id from (${keys}) f where ${within(sql.fragment`f.id`, selection, walk)}
+      order by f.id ${direction(walk)} offset 0
+    ) k cross join lateral (
+      select 1 from task t where t.id = k.id and t.queue_id = k.queue_id and ${checks} offset 0
     ) t order by k.id ${direction(walk)} limit ${walk.limit}`;
   if (guide.dueFrom !== undefined || guide.dueTo !== undefined) return fitting(dueKeys(projectId, guide));
   if (guide.states?.length === 1 && guide.states[0] === "pending")
@@ -174,9 +176,9 @@ function rare(selection: Selection, guide: TaskFilter, walk: Walk): FragmentSqlT
 export const PLAIN = sql.fragment`t.catalogued::int = 0`;
 
 const dueKeys = (projectId: number, { dueFrom, dueTo }: TaskFilter) => sql.fragment`
-  select c.id, c.queue_id from task_catalogue c where c.project_id = ${projectId}
+  select c.id, c.queue_id from task_catalogue c where c.project_id = ${projectId} and not c.hidden
     and ${dueFrom === undefined ? sql.fragment`c.due_at is not null` : sql.fragment`c.due_at >= ${time(dueFrom)}`}
-    and ${dueTo === undefined ? sql.fragment`true` : sql.fragment`c.due_at < ${time(dueTo)}`}`;
+    and ${dueTo === undefined ? sql.fragment`true` : sql.fragment`c.due_at < ${time(dueTo)}`} offset 0`;
 
 /** Whether a selection's tasks stand in a source that holds little else, so that one statement walks to them. */
 export function isDirect({ projectId, deleted, filter }: Selection): boolean {
@@ -225,12 +227,19 @@ export function rareCandidates(selection: Selection, most: number): FragmentSqlT
 export const isNamed = ({ projectId, filter, anyOf }: Selection): boolean =>
   !anyOf && rareWays(projectId, filter) !== null;
 
+/** Whether a selection asks for one tag and nothing else. */
+const isOneTag = ({ anyOf, filter: { tags, ...others } }: Selection) =>
+  !anyOf && tags?.length === 1 && Object.values(others).every((value) => value === undefined);
+const tagged = (tag: number, most: number) =>
+  sql.fragment`select 1 from task_tag k where k.tag_id = ${tag} and not k.hidden limit ${most}`;
+
 /**
  * Tasks that fit, found in task_catalogue alone, plain ones aside, at most so many of each: for counts, which need no more
  * of them. Null where the filter asks for what it does not hold.
  */
 export function inCatalogue(selection: Selection, most: number): FragmentSqlToken | null {
   const { projectId, anyOf, filter: f } = selection;
+  if (isOneTag(selection)) return tagged(f.tags![0]!, most);
   const { queueId, states, names, priority, ownerId, dueFrom, dueTo, text, ...others } = f;
   const outcome = soleOutcome(states);
   const asked = [names, priority, ownerId, dueFrom, dueTo, text].some((value) => value !== undefined);

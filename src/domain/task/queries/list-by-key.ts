@@ -45,7 +45,7 @@ function catalogued({ selection, order, place, limit }: Asked): FragmentSqlToken
     select k.id, k.queue_id, ${key}::text as key, ${key} as sorted from task_catalogue k cross join lateral (
       select 1 from task t where t.id = k.id and t.queue_id = k.queue_id and ${shown(selection)} offset 0
     ) t
-    where k.project_id = ${selection.projectId} and ${key} is not null
+    where k.project_id = ${selection.projectId} and not k.hidden and ${key} is not null
       and ${ownerId === undefined ? TRUE : sql.fragment`k.owner_id = ${ownerId}`}
       and ${past(key, sql.fragment`k.id`, order, place)}
     order by ${key} ${direction(order)}, k.id ${direction(order)} limit ${limit}`;
