@@ -92,7 +92,7 @@ async function page(
 
 async function pageByRank(db: Db, selection: Selection, cursor: string | undefined, limit: number): Promise<FoundPage> {
   const given = cursor === undefined ? null : rankPlace(cursor);
-  const newest = given?.newest ?? (await db.maybeOne(lists.newestFound(selection)))?.id;
+  const newest = given?.newest ?? (await db.maybeOne(lists.newestTask()))?.id;
   if (newest === undefined) return { rows: [], place: () => [] };
   const searched = selection as Parameters<typeof lists.listByRank>[0];
   const rows = await db.any(lists.listByRank(searched, newest, given, limit));

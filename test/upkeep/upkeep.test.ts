@@ -153,3 +153,48 @@ test("an idle dedupe key is forgotten", async () => {
   await until("the key is forgotten", async () => (await keys()).join() === "held");
   expect((await call("task.get", { id: live })).state).toBe("pending");
 });
+
+test("a task deleted a month ago is removed with its labels, and one of three weeks can still be restored", async () => {
+  const queue = "deleted";
+  await call("queue.create", { name: queue, retention: { completedSeconds: null, failedSeconds: null } });
+  const tasks = [{ tags: ["month"] }, { tags: ["weeks"] }, { tags: ["shown"] }];
+  const [month, weeks, shown] = (await call("task.enqueueMany", { queue, tasks })).tasks.map(({ id }) => id);
+  for (const [id, days] of [
+    [month!, 31],
+    [weeks!, 21],
+  ] as const) {
+    await call("task.delete", { id });
+    const back = "deleted_at = deleted_at - make_interval(days => $2), finished = finished - make_interval(days => $2)";
+    await client.query(`update task set ${back} where id = $1`, [id, days]);
+    await client.query(
+      "update task_catalogue c set finished = t.finished from task t where t.id = c.id and c.id = $1",
+      [id],
+    );
+  }
+  await restart();
+  await until("the older one is gone", async () => !(await exists(month!)));
+  expect((await client.query("select from task_tag where task_id = $1", [month])).rowCount).toBe(0);
+  expect(await call("task.restore", { id: weeks! })).toEqual({ id: weeks!, deletedAt: null });
+  expect(await exists(shown!)).toBe(true);
+  expect(await call("admin.verify", {})).toEqual({ ok: true, violations: [] });
+});
+
+test("what tags and categories are used is folded, and says the same before and after", async () => {
+  await call("category.create", { name: "folded" });
+  await call("task.enqueueMany", {
+    queue: "folded",
+    tasks: [{ tags: ["folded"], categories: ["folded"] }, { tags: ["folded"] }],
+  });
+  const counts = async () => [
+    (await call("tag.list", { prefix: "folded" })).tags[0]!.used,
+    (await call("category.get", { name: "folded" })).tasks,
+  ];
+  expect(await counts()).toEqual([2, 1]);
+  await until("both are folded", async () => {
+    const { rows } = await client.query(
+      "select (select used from tag where name = 'folded') as tag, (select tasks from category where name = 'folded') as category",
+    );
+    return rows[0].tag === "2" && rows[0].category === "1";
+  });
+  expect(await counts()).toEqual([2, 1]);
+});

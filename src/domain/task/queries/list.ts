@@ -42,9 +42,9 @@ export interface Place {
 /** A text search ranks so many of the newest tasks that it finds: ranking all would cost more the more there are. */
 const RANKED_MAX = 1_000;
 
-/** The newest task that a search finds; those that come later are no part of its pages. */
-export const newestFound = (selection: Selection) => sql.type(z.strictObject({ id: z.uuid() }))`
-  select f.id from (${keysOf(selection, { descending: true, after: null, limit: 1 })}) f`;
+/** The newest task of all: those that come later are no part of a search's pages. Index: task's primary key. */
+export const newestTask = () => sql.type(z.strictObject({ id: z.uuid() }))`
+  select t.id from task t order by t.id desc limit 1`;
 
 /** A page of a text search, the best first, among the newest RANKED_MAX tasks up to `newest`. */
 export const listByRank = (selection: Searched, newest: string, place: Place | null, limit: number) => {
