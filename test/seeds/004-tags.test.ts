@@ -71,7 +71,7 @@ describe("Task", () => {
       "project_id, name, id",
       "words",
       "task_id, queue_id, tag_id",
-      "tag_id, task_id",
+      "tag_id, hidden, task_id",
     ])
       expect(columns).toContain(wanted);
   });
