@@ -80,13 +80,14 @@ export class Directory {
     } catch (error) {
       // The project went within the second in which it was remembered.
       if (violatedConstraint(error) === "queue_project_id_fkey")
-        throw new Refusal("not_found", { noun: "project", id: this.#nameOf(projectId) });
+        throw new Refusal("not_found", { noun: "project", id: this.nameOf(projectId) });
       throw error;
     }
     return await this.queue(projectId, name);
   }
 
-  #nameOf(projectId: number): string {
+  /** The name of a project as it is remembered; its number where it is not. */
+  nameOf(projectId: number): string {
     const [name = String(projectId)] = [...this.#projects].find(([, { id }]) => id === projectId) ?? [];
     return name;
   }

@@ -27,7 +27,7 @@ import { answered, orAnswered, type RequestKey, repeatable, repeatableAll, type 
 
 const DEFAULT_PRIORITY = 5;
 /** A queue deleted while tasks are added to it is made anew; more often than this it is somebody's loop. */
-const TRIES = 3;
+const TRIES = 10;
 
 interface Placed {
   readonly queue: QueueRow;
@@ -107,14 +107,15 @@ async function enqueue(
         return await addPlaced(context, pipe, placed, request);
       } catch (error) {
         const again = error instanceof QueueGone || isLabelGone(error) || violatedConstraint(error)?.endsWith("_pkey");
-        if (!again || tries === TRIES) throw error;
+        if (!again) throw error;
+        if (tries === TRIES) throw new Refusal("conflict", { field: isLabelGone(error) ? "tags" : "queue" });
         for (const { queue } of placed) context.directory.forget(projectId, queue.name);
       }
     }
   });
 }
 
-/** A repeat whose queue has been deleted since must not make it anew: it is answered before its tasks are placed. */
+/** A repeat must not make a queue or a tag anew that was deleted since: it is answered before its tasks are placed. */
 async function answeredBefore(
   context: EngineContext,
   request: RequestKey,
@@ -122,8 +123,8 @@ async function answeredBefore(
 ): Promise<Added[] | undefined> {
   const { projectId, requestId } = request;
   if (requestId === undefined) return undefined;
-  for (const { queue } of tasks)
-    if (!(await context.directory.find(projectId, queue)))
+  for (const { queue, tags } of tasks)
+    if (tags?.length || !(await context.directory.find(projectId, queue)))
       return await answered<Added[]>(context.hot, { ...request, requestId });
   return undefined;
 }

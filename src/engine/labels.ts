@@ -41,7 +41,15 @@ export async function prepareLabels(
   const known = await context.hot.run((db) => db.any(tags.knownKeys(projectId, [...wanted.keys()])));
   for (const { key } of known) wanted.delete(key);
   const fresh = [...wanted].map(([key, name]) => ({ key, name, colour: null }));
-  if (fresh.length > 0) await context.hot.run((db) => db.any(tags.insertTags(projectId, fresh)));
+  if (fresh.length === 0) return;
+  try {
+    await context.hot.run((db) => db.any(tags.insertTags(projectId, fresh)));
+  } catch (error) {
+    // The project went within the second in which it was remembered.
+    if (violatedConstraint(error) === "tag_project_id_fkey")
+      throw new Refusal("not_found", { noun: "project", id: context.directory.nameOf(projectId) });
+    throw error;
+  }
 }
 
 /** The keys of tags, each once; null for none. */

@@ -3,8 +3,9 @@ import { subtree } from "../domain/category/queries.ts";
 import { InvalidParams, Refusal } from "../domain/refusals.ts";
 import { tagUse } from "../domain/tag/queries.ts";
 import { tagKey } from "../domain/tag/tag.ts";
+import * as counting from "../domain/task/queries/count.ts";
 import type { Selection, TaskFilter } from "../domain/task/queries/filter.ts";
-import { isDirect, isNamed } from "../domain/task/queries/keys.ts";
+import { isDirect } from "../domain/task/queries/keys.ts";
 import * as lists from "../domain/task/queries/list.ts";
 import { type KeySort, listByKey } from "../domain/task/queries/list-by-key.ts";
 import type { TaskRow } from "../domain/task/queries/read.ts";
@@ -13,12 +14,6 @@ import type { EngineContext } from "./context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import type { Call, CountParams, FilterParams, ListParams } from "./engine.ts";
 
-/**
- * Counting reads no further than this, and says then that it is not exact: tasks that lie side by side, and tasks that an
- * index names one by one, which takes longer.
- */
-const COUNT_READ_MAX = 20_000;
-const COUNT_NAMED_MAX = 5_000;
 /** The number of no tag: nothing is tagged with one that does not exist. */
 const NO_TAG = -1;
 
@@ -121,9 +116,8 @@ function rankPlace(cursor: string): lists.Place & { newest: string } {
 
 async function countTasks(context: EngineContext, params: CountParams, call: Call) {
   const selection = await selectionOf(context, params, call);
-  const most = isDirect(selection) || isNamed(selection) ? COUNT_NAMED_MAX : COUNT_READ_MAX;
-  const { count, read } = await context.cold.run((db) => db.one(lists.countTasks(selection, most)));
-  return { count: Math.min(count, most), exact: read <= most };
+  const { count, more } = await context.cold.run((db) => db.one(counting.countTasks(selection)));
+  return { count, exact: !more };
 }
 
 /** What a call's filters mean in numbers. Refused as not_found where they name a queue or a category that is not there. */

@@ -1,5 +1,5 @@
 import type { Db } from "../db/pool.ts";
-import type { QueueRow } from "../domain/queue/queries.ts";
+import { holdQueue, type QueueRow } from "../domain/queue/queries.ts";
 import { InvalidParams, Refusal } from "../domain/refusals.ts";
 import { type Action, allows, isFinished, type State } from "../domain/task/lifecycle.ts";
 import { hideLabels } from "../domain/task/queries/catalogue.ts";
@@ -17,7 +17,7 @@ import { answered, orAnswered, repeatable } from "./repeatable.ts";
 /** A task moves at most a few times while one call looks; more means it is in no state, which admin.verify reports. */
 const LOOKS_MAX = 50;
 /** A tag or category deleted while a task gets it is found out anew; more often than this it is somebody's loop. */
-const TRIES = 3;
+const TRIES = 10;
 
 const notFound = (id: string) => new Refusal("not_found", { noun: "task", id });
 
@@ -72,7 +72,8 @@ async function changeOne<T>(
       try {
         return await once();
       } catch (error) {
-        if (!isLabelGone(error) || tries === TRIES) throw error;
+        if (!isLabelGone(error)) throw error;
+        if (tries === TRIES) throw new Refusal("conflict", { field: "tags" });
       }
     }
   });
@@ -183,6 +184,7 @@ async function updateTask(
           { path: "maxAttempts", message: `must be more than the ${found.attempts} attempts made` },
         ]);
       return await db.transaction(async (tx) => {
+        if (!(await tx.maybeOne(holdQueue(queue.id)))) throw notFound(id);
         const patch = { ...params, catalogued };
         const statement = deciding ? change.changeTask(queue.id, id, patch) : change.describeTask(queue.id, id, patch);
         const [changed] = await tx.any(statement);

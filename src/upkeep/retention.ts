@@ -67,7 +67,7 @@ async function remove(
         tx,
         queue_id,
         group.map((row) => row.id),
-        state as State,
+        state as State | null,
       ),
     );
   }

@@ -143,6 +143,16 @@ test("tasks of a queue that is gone are removed", async () => {
   expect((await call("admin.verify", {})).violations).toEqual([]);
 });
 
+test("a task in no state, of a queue that is gone, is removed too", async () => {
+  const { id } = await call("task.enqueue", { queue: "stateless", tags: ["stateless"] });
+  await client.query("delete from queue where name = 'stateless'");
+  await client.query("delete from task_ready where id = $1", [id]);
+  expect((await call("admin.verify", {})).ok).toBe(false);
+  await restart();
+  await until("it is gone", async () => !(await exists(id)));
+  expect(await call("admin.verify", {})).toEqual({ ok: true, violations: [] });
+});
+
 test("an idle dedupe key is forgotten", async () => {
   const { id } = await call("task.enqueue", { queue: "forgetful", dedupeKey: "once" });
   await call("task.cancel", { id });

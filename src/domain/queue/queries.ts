@@ -93,6 +93,10 @@ export const setPaused = (id: number, paused: boolean) => sql.type(z.strictObjec
 export const lockQueue = (id: number) => sql.type(z.strictObject({ id: z.int() }))`
   select id from queue where id = ${id} for update`;
 
+/** Keeps a queue from being deleted until the transaction ends; no row when it is gone. Index: queue's primary key. */
+export const holdQueue = (id: number) => sql.type(z.strictObject({ id: z.int() }))`
+  select id from queue where id = ${id} for key share`;
+
 /** Whether a queue has a task in a narrow table. Indexes: the narrow tables' primary keys and task_lease_expires_idx. */
 export const hasUnfinished = (id: number) => sql.type(z.strictObject({ found: z.boolean() }))`
   select exists (select 1 from task_ready where queue_id = ${id}) or exists (select 1 from task_lease where queue_id = ${id})

@@ -209,7 +209,7 @@ export async function recatalogue(
 }
 
 /** Removes tasks for good and settles those that waited for them, as if they had failed. */
-export async function purge(tx: Db, queueId: number, ids: readonly string[], state: State) {
+export async function purge(tx: Db, queueId: number, ids: readonly string[], state: State | null) {
   const gone = await tx.any(change.purgeTasks(queueId, ids, state));
   const listed = gone.filter((row) => row.catalogued).map((row) => row.id);
   if (listed.length > 0) await tx.any(catalogue.uncatalogueTasks(queueId, listed));

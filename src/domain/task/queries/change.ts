@@ -180,11 +180,11 @@ export const idsInState = (
   order by v.id limit ${limit}`;
 
 /**
- * Removes tasks for good, as long as they are still in `state`. Answers those it removed, whether some task waits for them,
+ * Removes tasks for good, as long as they are still in `state`; null for those in none, which a fault has left. Answers those it removed, whether some task waits for them,
  * and whether they were catalogued: what the catalogue has of them must go in a statement of its own, with a snapshot that
  * shows what came while this one waited. Indexes: the primary keys.
  */
-export const purgeTasks = (queueId: number, ids: readonly string[], state: string) => sql.type(
+export const purgeTasks = (queueId: number, ids: readonly string[], state: string | null) => sql.type(
   z.strictObject({ id: z.uuid(), has_dependents: z.boolean(), catalogued: z.boolean() }),
 )`
   with subject as materialized (
@@ -202,7 +202,7 @@ export const purgeTasks = (queueId: number, ids: readonly string[], state: strin
     returning w.id, w.queue_id, w.has_dependents
   ), chosen as (
     select * from from_ready union all select * from from_lease union all select * from from_waiting
-    union all select s.id, s.queue_id, false from subject s where s.outcome::text = ${state}
+    union all select s.id, s.queue_id, false from subject s where s.outcome::text = ${state} or ${state}::text is null
   ), gone as (
     delete from task t using chosen c
     where t.id = any(array[c.id]) and t.queue_id = c.queue_id

@@ -94,10 +94,13 @@ function fits(f: TaskFilter): FragmentSqlToken {
   ]);
 }
 
+export const ofProject = (projectId: number) =>
+  sql.fragment`t.queue_id in (select q.id from queue q where q.project_id = ${projectId})`;
+
 /** What a task `t` must be to be shown. */
 export const shown = ({ projectId, deleted, filter, anyOf }: Selection) =>
   all([
-    sql.fragment`t.queue_id in (select q.id from queue q where q.project_id = ${projectId})`,
+    ofProject(projectId),
     deleted ? sql.fragment`t.deleted_at is not null` : sql.fragment`t.deleted_at is null`,
     fits(filter),
     anyOf && sql.fragment`(${sql.or(anyOf.map((one) => sql.fragment`(${fits(one)})`))})`,

@@ -18,13 +18,13 @@ const seqs = (receipts: readonly Receipt[]) => ints(receipts.map((r) => r.leaseS
  * lists. A lease whose task has dependents is left alone unless `settling`: it may only end in a transaction that settles
  * them.
  */
-const held = (queueId: number, settling: boolean, carried: FragmentSqlToken) => sql.fragment`
+const held = (queueId: number, settling: boolean, carried: FragmentSqlToken, also = sql.fragment`true`) => sql.fragment`
   named as materialized (
     select i.*, ${queueId}::int as queue_id from input i
   ), held as (
     delete from task_lease l using named i
     where l.id = any(array[i.id]) and l.queue_id = i.queue_id and l.lease_seq = i.seq
-      and (${settling} or not l.has_dependents)
+      and (${settling} or not l.has_dependents) and ${also}
     returning l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.claimed_at, l.progress, l.has_dependents, ${carried}
   )`;
 
@@ -99,7 +99,13 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
       as i(id, seq, error, retry, delay, luck) order by i.id
   ), home as materialized (
     select q.* from queue q where q.id = ${queueId}
-  ), ${held(queueId, settling, sql.fragment`i.error, i.retry, i.delay, i.luck`)}, done as (
+  ), ${held(
+    queueId,
+    settling,
+    sql.fragment`i.error, i.retry, i.delay, i.luck`,
+    // Of a queue that is gone nothing ends: the back-off is not known any more, and upkeep removes the task.
+    sql.fragment`exists (select 1 from home)`,
+  )}, done as (
     update task t set
       errors = coalesce(t.errors, '[]') || (h.error
         || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker, 'claimed', h.claimed_at)),

@@ -9,8 +9,12 @@ import { all, finishedAmong, NONE, query, type Selection, shown, type TaskFilter
 
 /** How far back and forth an id may lie whose task was added at a time: ids are made by the instances' clocks. */
 const ID_SLACK_MS = 10_000;
-const bound = (text: string, slackMs: number) =>
-  sql.fragment`task_partition_bound(${new Date(Date.parse(text) + slackMs).toISOString()}::timestamptz)`;
+/** What an id can begin with, and PostgreSQL reads as JavaScript writes it: the years 1970 to 9999. */
+const LAST_MS = Date.parse("9999-12-31T23:59:59.999Z");
+const bound = (text: string, slackMs: number) => {
+  const ms = Math.min(Math.max(0, Date.parse(text) + slackMs), LAST_MS);
+  return sql.fragment`task_partition_bound(${new Date(ms).toISOString()}::timestamptz)`;
+};
 
 /** A stretch of ids, in the order of a list. */
 export interface Walk {
@@ -34,7 +38,7 @@ export function within(id: FragmentSqlToken, { filter }: Selection, walk: Walk):
 export const direction = ({ descending }: Walk) => (descending ? sql.fragment`desc` : sql.fragment`asc`);
 
 /** A source of keys: `(id, queue_id)` of tasks that may fit, found by an index in the order of ids. */
-interface Source {
+export interface Source {
   /** A table, or a sub-query that PostgreSQL takes apart. */
   readonly of: FragmentSqlToken;
   readonly id: FragmentSqlToken;
@@ -63,7 +67,7 @@ const byTable = (table: "task_lease" | "task_waiting"): Source => ({
 });
 
 /** The outcome that all these states mean: null for the unfinished, undefined when they mean several. */
-function soleOutcome(states: readonly string[] | undefined): string | null | undefined {
+export function soleOutcome(states: readonly string[] | undefined): string | null | undefined {
   if (!states) return undefined;
   const finished = finishedAmong(states);
   if (finished.length === 0) return null;
@@ -128,7 +132,7 @@ export const nearest = (selection: Selection, walk: Walk) => sql.fragment`
   ) s where s.fits limit ${walk.limit}`;
 
 /** Ways to the catalogued among the tasks that are rare: each by an index. Nothing finds the plain ones but reading those. */
-function rareWays(projectId: number, f: TaskFilter): FragmentSqlToken | null {
+export function rareWays(projectId: number, f: TaskFilter): FragmentSqlToken | null {
   const catalogued = (where: FragmentSqlToken) => sql.fragment`
     select k.id, k.queue_id from task_catalogue k where k.project_id = ${projectId} and not k.hidden and ${where}`;
   // Fenced by offset 0: a planner that believes in a near end would walk all tasks in order instead.
@@ -166,11 +170,13 @@ function rare(selection: Selection, guide: TaskFilter, walk: Walk): FragmentSqlT
     return walkedTable(selection, walk, sql.fragment`t.errors is not null`);
   const ways = rareWays(projectId, guide);
   if (!ways) return walkedTable(selection, walk);
-  // Words that the index has found are not looked for again.
-  const known = guide === selection.filter && guide.text !== undefined;
-  const checks = known ? shown({ ...selection, filter: { ...guide, text: undefined } }) : shown(selection);
+  const checks = guide === selection.filter ? shownOfNamed(selection) : shown(selection);
   return merged([fitting(ways, checks), walkedTable(selection, walk, PLAIN)], walk);
 }
+
+/** What a task that the filter's own index has named must be: words need not be looked for again. */
+export const shownOfNamed = (selection: Selection) =>
+  shown({ ...selection, filter: { ...selection.filter, text: undefined } });
 
 /** As its index has it; see task_plain_idx. */
 export const PLAIN = sql.fragment`t.catalogued::int = 0`;
@@ -204,61 +210,4 @@ function guided(selection: Selection, guide: TaskFilter, walk: Walk): FragmentSq
     sources.map((source) => walked(selection, source, walk)),
     walk,
   );
-}
-
-/**
- * Keys of rare tasks, and of how many that may fit they are: catalogued ones that the index names, and plain ones that are
- * read. Null where nothing names them.
- */
-export function rareCandidates(selection: Selection, most: number): FragmentSqlToken | null {
-  const ways = selection.anyOf || selection.deleted ? null : rareWays(selection.projectId, selection.filter);
-  if (!ways) return null;
-  const known = selection.filter.text !== undefined;
-  const checks = known ? shown({ ...selection, filter: { ...selection.filter, text: undefined } }) : shown(selection);
-  return sql.fragment`
-    select t.fits from (select w.id, w.queue_id from (${ways}) w limit ${most}) k cross join lateral (
-      select (${checks}) as fits from task t where t.id = k.id and t.queue_id = k.queue_id offset 0
-    ) t
-    union all
-    select p.fits from (select (${shown(selection)}) as fits from task t where ${PLAIN} limit ${most}) p`;
-}
-
-/** Whether an index names the catalogued tasks of a selection. */
-export const isNamed = ({ projectId, filter, anyOf }: Selection): boolean =>
-  !anyOf && rareWays(projectId, filter) !== null;
-
-/** Whether a selection asks for one tag and nothing else. */
-const isOneTag = ({ anyOf, filter: { tags, ...others } }: Selection) =>
-  !anyOf && tags?.length === 1 && Object.values(others).every((value) => value === undefined);
-const tagged = (tag: number, most: number) =>
-  sql.fragment`select 1 from task_tag k where k.tag_id = ${tag} and not k.hidden limit ${most}`;
-
-/**
- * Tasks that fit, found in task_catalogue alone, plain ones aside, at most so many of each: for counts, which need no more
- * of them. Null where the filter asks for what it does not hold.
- */
-export function inCatalogue(selection: Selection, most: number): FragmentSqlToken | null {
-  const { projectId, anyOf, filter: f } = selection;
-  if (isOneTag(selection)) return tagged(f.tags![0]!, most);
-  const { queueId, states, names, priority, ownerId, dueFrom, dueTo, text, ...others } = f;
-  const outcome = soleOutcome(states);
-  const asked = [names, priority, ownerId, dueFrom, dueTo, text].some((value) => value !== undefined);
-  if (anyOf || Object.values(others).some((value) => value !== undefined)) return null;
-  if (states && typeof outcome !== "string") return null;
-  if (!asked && !states) return null;
-  const listed = sql.fragment`
-    select 1 from task_catalogue k where ${all([
-      sql.fragment`k.project_id = ${projectId} and not k.hidden`,
-      queueId !== undefined && sql.fragment`k.queue_id = ${queueId}`,
-      typeof outcome === "string" && sql.fragment`k.outcome = ${outcome}::task_outcome`,
-      names && sql.fragment`k.name = any(${texts(names)})`,
-      priority !== undefined && sql.fragment`k.priority = ${priority}::smallint`,
-      ownerId !== undefined && sql.fragment`k.owner_id = ${ownerId}`,
-      dueFrom !== undefined && sql.fragment`k.due_at >= ${time(dueFrom)}`,
-      dueTo !== undefined && sql.fragment`k.due_at < ${time(dueTo)}`,
-      text !== undefined && sql.fragment`k.words @@ ${query(text)}`,
-    ])} limit ${most}`;
-  // Who has an owner or a due date is catalogued.
-  if (ownerId !== undefined || dueFrom !== undefined || dueTo !== undefined) return listed;
-  return sql.fragment`(${listed}) union all (select 1 from task t where ${PLAIN} and ${shown(selection)} limit ${most})`;
 }

@@ -1,20 +1,9 @@
-/** Lists and counts of tasks by what people ask for. See keys.ts for how they are found. */
+/** Lists of tasks by what people ask for. See keys.ts for how they are found. */
 import type { FragmentSqlToken } from "slonik";
 import { z } from "zod";
 import { sql } from "../../../db/sql.ts";
 import { query, type Selection, shown } from "./filter.ts";
-import {
-  direction,
-  inCatalogue,
-  isDirect,
-  keysOf,
-  nearest,
-  PLAIN,
-  rareCandidates,
-  sourcesOf,
-  type Walk,
-  within,
-} from "./keys.ts";
+import { direction, keysOf, nearest, PLAIN, type Walk, within } from "./keys.ts";
 import { columns, TaskRow } from "./read.ts";
 
 export const withTasks = (keys: FragmentSqlToken, order: FragmentSqlToken, cursor = sql.fragment`''`) => sql.type(
@@ -96,37 +85,3 @@ function justAfter(id: string): string {
   const next = (BigInt(`0x${id.replaceAll("-", "")}`) + 1n).toString(16).padStart(32, "0");
   return [next.slice(0, 8), next.slice(8, 12), next.slice(12, 16), next.slice(16, 20), next.slice(20)].join("-");
 }
-
-const Counted = z.strictObject({ count: z.number(), read: z.number() });
-
-/**
- * How many tasks of a selection fit, among the first `most` that its source names; `read` is how many it named, one more
- * than `most` where there are more.
- */
-export const countTasks = (selection: Selection, most: number) => {
-  const sources = selection.deleted || !isDirect(selection) ? null : sourcesOf(selection.projectId, selection.filter);
-  const walk: Walk = { descending: true, after: null, limit: most + 1 };
-  const covered = selection.deleted ? null : inCatalogue(selection, most + 1);
-  if (covered) return sql.type(Counted)`select count(*) as count, count(*) as read from (${covered}) k`;
-  const [only] = sources ?? [];
-  if (only && sources!.length === 1)
-    return sql.type(Counted)`
-      select count(*) filter (where s.fits) as count, count(*) as read from (
-        select t.fits from (
-          select ${only.id} as id, k.queue_id from ${only.of} where ${only.where} and ${within(only.id, selection, walk)}
-          limit ${most + 1}
-        ) k cross join lateral (
-          select (${shown(selection)}) as fits from task t where t.id = k.id and t.queue_id = k.queue_id offset 0
-        ) t
-      ) s`;
-  if (sources || selection.deleted)
-    return sql.type(Counted)`select count(*) as count, count(*) as read from (${keysOf(selection, walk)}) k`;
-  const candidates = rareCandidates(selection, most + 1);
-  return sql.type(Counted)`
-    select count(*) filter (where s.fits) as count, count(*) as read from (${
-      candidates ??
-      sql.fragment`
-      select (${shown(selection)}) as fits from task t
-      where ${within(sql.fragment`t.id`, selection, walk)} order by t.id desc limit ${most + 1}`
-    }) s`;
-};
