@@ -169,8 +169,15 @@ describe.each(TRANSPORTS)("over %s", (over) => {
   test("tasks claimed ahead go to others when the worker stops, and the attempt does not count", async () => {
     await client.task.enqueueMany({ queue, tasks: Array.from({ length: 30 }, () => ({ name: "n" })) });
     const end = gate();
-    const worker = start({ concurrency: 1, prefetch: 20, leaseSeconds: 60, handle: () => end.promise });
+    let begun = 0;
+    const handle = () => {
+      begun++;
+      return end.promise;
+    };
+    const worker = start({ concurrency: 1, prefetch: 20, leaseSeconds: 60, handle });
     await until("all it may are claimed", async () => (await stats()).claimed === 21);
+    // The service says so before its answer has come: what is on the way to a worker that goes must wait for its lease to end.
+    await until("they have come", () => begun === 1);
     const stopped = worker.stop({ graceSeconds: 60 });
     await until("all but one are back", async () => (await stats()).claimed === 1);
     end.resolve();
