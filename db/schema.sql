@@ -709,7 +709,7 @@ WITH (fillfactor='85');
 -- Name: TABLE task_catalogue; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.task_catalogue IS 'What finds the tasks that people look for by more than their id. Holds copies of facts of `task`, changed by the same statements. Without foreign keys, as `task` is: it is removed with its task, by the same statement.';
+COMMENT ON TABLE public.task_catalogue IS 'What finds the tasks that people look for by more than their id. Holds copies of facts of `task`, changed with them. Without foreign keys, as `task` is: a row goes in the transaction that removes its task.';
 
 --
 -- Name: COLUMN task_catalogue.hidden; Type: COMMENT; Schema: public; Owner: -

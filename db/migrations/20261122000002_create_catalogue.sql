@@ -113,7 +113,7 @@ create table task_catalogue (
   words tsvector not null,
   primary key (id, queue_id)
 ) with (fillfactor = 85);
-comment on table task_catalogue is 'What finds the tasks that people look for by more than their id. Holds copies of facts of `task`, changed by the same statements. Without foreign keys, as `task` is: it is removed with its task, by the same statement.';
+comment on table task_catalogue is 'What finds the tasks that people look for by more than their id. Holds copies of facts of `task`, changed with them. Without foreign keys, as `task` is: a row goes in the transaction that removes its task.';
 comment on column task_catalogue.hidden is 'The task is deleted. Not in the indexes then: deleted tasks are found by task_deleted_idx, and the others can be counted by an index alone.';
 comment on column task_catalogue.words is 'The word stems of name (weight A) and description (B).';
 

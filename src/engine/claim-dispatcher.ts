@@ -76,6 +76,11 @@ export class ClaimDispatcher {
     this.#lines.get(nameOf(queue))?.line.wake();
   }
 
+  /** Whether a claim stands in line for a queue. */
+  isAwaited(queue: QueueName): boolean {
+    return this.#lines.has(nameOf(queue));
+  }
+
   /** Keeps waiting claims for new tasks of a queue; settle them, whatever comes of the tasks. See Line.keep. */
   keep(queue: QueueName, names: readonly (string | null)[]): Kept[] {
     return this.#lines.get(nameOf(queue))?.line.keep(names) ?? [];

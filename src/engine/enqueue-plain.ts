@@ -47,10 +47,11 @@ export async function addPlain(
 ): Promise<Told<Added[]>[]> {
   const batch = batchOf(calls, at);
   const line = { projectId: queue.project_id, queue: queue.name };
-  const order = inOrder(batch.rows);
+  // Most batches come while nobody waits: they need no order.
+  const order = dispatcher.isAwaited(line) ? inOrder(batch.rows) : [];
   const kept = dispatcher.keep(
     line,
-    order.map((at) => batch.rows[at]!.name),
+    order.map((place) => batch.rows[place]!.name),
   );
   const came = new Map<Ask, Came<ClaimedView[]>>();
   try {

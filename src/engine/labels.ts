@@ -8,7 +8,7 @@ import * as catalogue from "../domain/task/queries/catalogue.ts";
 import type { EngineContext } from "./context.ts";
 
 /** A tag or category went away between finding it and using it: the call is tried again. */
-export class LabelGone extends Error {}
+class LabelGone extends Error {}
 
 /** True for the error of a label that went in that moment, by our look or by the foreign key's. */
 export const isLabelGone = (error: unknown): boolean =>

@@ -88,7 +88,7 @@ test("a tag that is deleted all the time refuses nobody in words that say nothin
 test("what others have is neither counted nor told", async () => {
   await call("project.create", { name: "small" });
   const payload = { mine: 1 };
-  for (let time = 0; time < 7; time++)
+  for (let time = 0; time < 21; time++)
     await call("task.enqueueMany", {
       queue: "busy",
       tasks: Array.from({ length: 1000 }, () => ({ name: "n", payload })),
@@ -96,7 +96,7 @@ test("what others have is neither counted nor told", async () => {
   await call("task.enqueue", { project: "small", queue: "busy", name: "n", payload });
   for (const filter of [{ payload }, { names: ["n"], payload }, { priority: 5 }, { names: ["n"] }, { text: "n" }, {}])
     expect(await call("task.count", { project: "small", ...filter })).toEqual({ count: 1, exact: true });
-  expect(await call("task.count", { names: ["n"] })).toEqual({ count: 7000, exact: true });
+  expect(await call("task.count", { names: ["n"] })).toEqual({ count: 20_000, exact: false });
 });
 
 test("a repeat does not make a tag anew that was deleted since", async () => {

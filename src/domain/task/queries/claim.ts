@@ -65,8 +65,8 @@ const tagNames = (queueId: number) => sql.fragment`
         where x.task_id = t.id and x.queue_id = ${queueId} order by x.position)`;
 
 // What both claims do with the rows they picked: the move from ready to claimed, shared out in order, and the facts that
-// the workers get. A row that is locked stays where it is until the statement ends, so it is deleted by its place. Each row finds its share by a binary search in the shares' first places: joining the list of shares
-// would be a loop over two lists.
+// the workers get. A row that is locked stays where it is until the statement ends, so it is deleted by its place. Each row
+// finds its share by a binary search in the shares' first places: joining the list of shares would be a loop over two lists.
 const moveToLease = (a: ClaimArgs) => sql.fragment`
   placed as materialized (
     select p.*, row_number() over ()::int as place from picked p

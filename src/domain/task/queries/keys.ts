@@ -39,7 +39,7 @@ export const direction = ({ descending }: Walk) => (descending ? sql.fragment`de
 
 /** A source of keys: `(id, queue_id)` of tasks that may fit, found by an index in the order of ids. */
 export interface Source {
-  /** A table, or a sub-query that PostgreSQL takes apart. */
+  /** A table, as `k`. */
   readonly of: FragmentSqlToken;
   readonly id: FragmentSqlToken;
   readonly where: FragmentSqlToken;
@@ -55,7 +55,7 @@ const byCategory = (category: number): Source => ({
   id: sql.fragment`k.task_id`,
   where: sql.fragment`k.category_id = ${category} and not k.hidden`,
 });
-export const byCatalogue = (projectId: number, where: FragmentSqlToken): Source => ({
+const byCatalogue = (projectId: number, where: FragmentSqlToken): Source => ({
   of: sql.fragment`task_catalogue k`,
   id: sql.fragment`k.id`,
   where: sql.fragment`k.project_id = ${projectId} and not k.hidden and ${where}`,
@@ -102,7 +102,7 @@ const walked = (selection: Selection, { of, id, where }: Source, walk: Walk) => 
   order by ${id} ${direction(walk)} limit ${walk.limit}`;
 
 /** Keys of the table's tasks that fit, in order. */
-export const walkedTable = (selection: Selection, walk: Walk, also = sql.fragment`true`) => sql.fragment`
+const walkedTable = (selection: Selection, walk: Walk, also = sql.fragment`true`) => sql.fragment`
   select t.id, t.queue_id from task t
   where ${shown(selection)} and ${within(sql.fragment`t.id`, selection, walk)} and ${also}
   order by t.id ${direction(walk)} limit ${walk.limit}`;
