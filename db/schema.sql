@@ -844,7 +844,7 @@ COMMENT ON TABLE public.task_ready IS 'Pending tasks, due or delayed. The primar
 -- Name: COLUMN task_ready.has_dependents; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.task_ready.has_dependents IS 'Some task waits for this one; travels with it so that finishing it knows without a look.';
+COMMENT ON COLUMN public.task_ready.has_dependents IS 'Somebody must be told of its end: a task that waits for it, or its workflow. Travels with it, so that finishing it knows without a look.';
 
 --
 -- Name: task_tag; Type: TABLE; Schema: public; Owner: -
@@ -992,6 +992,108 @@ WITH (fillfactor='70');
 --
 
 COMMENT ON TABLE public.worker IS 'Who has claimed under a name. Counted in memory by each instance and added here about once a second.';
+
+--
+-- Name: workflow; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.workflow (
+    id uuid NOT NULL,
+    project_id integer NOT NULL,
+    name text,
+    unfinished integer NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    cancelled integer DEFAULT 0 NOT NULL,
+    stopped boolean DEFAULT false NOT NULL,
+    outcome public.task_outcome,
+    added timestamp with time zone NOT NULL,
+    updated timestamp with time zone DEFAULT now() NOT NULL,
+    finished timestamp with time zone,
+    CONSTRAINT workflow_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+    CONSTRAINT workflow_outcome_when_finished CHECK (((outcome IS NULL) = (finished IS NULL)))
+)
+WITH (fillfactor='70');
+
+--
+-- Name: TABLE workflow; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.workflow IS 'Tasks that belong together.';
+
+--
+-- Name: COLUMN workflow.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.workflow.id IS 'uuid v7 made by the service, as a task''s; the low 32 bits are the project''s number.';
+
+--
+-- Name: COLUMN workflow.unfinished; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.workflow.unfinished IS 'Its tasks that have not ended, as far as workflow_delta has been folded into it; failed and cancelled likewise.';
+
+--
+-- Name: COLUMN workflow.stopped; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.workflow.stopped IS 'It was cancelled as a whole, and ends cancelled whatever its tasks did.';
+
+--
+-- Name: workflow_delta; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.workflow_delta (
+    workflow_id uuid NOT NULL,
+    ended integer NOT NULL,
+    failed integer NOT NULL,
+    cancelled integer NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
+
+--
+-- Name: TABLE workflow_delta; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.workflow_delta IS 'How many tasks of a workflow each transaction ended, appended, as in queue_delta; fewer than none where they are run again.';
+
+--
+-- Name: workflow_task; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.workflow_task (
+    id uuid NOT NULL,
+    queue_id integer NOT NULL,
+    workflow_id uuid NOT NULL,
+    key text NOT NULL,
+    after text[],
+    on_failure text NOT NULL,
+    CONSTRAINT workflow_task_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255)))
+);
+
+--
+-- Name: TABLE workflow_task; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.workflow_task IS 'Which task belongs to which workflow. Without a foreign key to task, as the narrow tables: a row goes in the statement that removes its task.';
+
+--
+-- Name: COLUMN workflow_task.key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.workflow_task.key IS 'What the others of its workflow call it.';
+
+--
+-- Name: COLUMN workflow_task.after; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.workflow_task.after IS 'The keys of the tasks it depends on, in the order of task.depends_on; null for none.';
+
+--
+-- Name: COLUMN workflow_task.on_failure; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.workflow_task.on_failure IS 'What it does when one of them fails, for workflow.retry: task_waiting forgets it.';
 
 --
 -- Name: category category_name_key; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1153,6 +1255,27 @@ ALTER TABLE ONLY public.task_waiting
 
 ALTER TABLE ONLY public.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (project_id, id);
+
+--
+-- Name: workflow workflow_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.workflow
+    ADD CONSTRAINT workflow_pkey PRIMARY KEY (id);
+
+--
+-- Name: workflow_task workflow_task_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.workflow_task
+    ADD CONSTRAINT workflow_task_key UNIQUE (workflow_id, key);
+
+--
+-- Name: workflow_task workflow_task_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.workflow_task
+    ADD CONSTRAINT workflow_task_pkey PRIMARY KEY (id, queue_id);
 
 --
 -- Name: category_parent_idx; Type: INDEX; Schema: public; Owner: -
@@ -1431,6 +1554,54 @@ CREATE INDEX worker_last_seen_idx ON public.worker USING btree (project_id, last
 COMMENT ON INDEX public.worker_last_seen_idx IS 'For worker.list.';
 
 --
+-- Name: workflow_delta_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX workflow_delta_idx ON public.workflow_delta USING btree (workflow_id);
+
+--
+-- Name: INDEX workflow_delta_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.workflow_delta_idx IS 'What one workflow''s state is short of.';
+
+--
+-- Name: workflow_outcome_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX workflow_outcome_idx ON public.workflow USING btree (project_id, outcome, added) WHERE (outcome IS NOT NULL);
+
+--
+-- Name: INDEX workflow_outcome_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.workflow_outcome_idx IS 'Those that ended in one way.';
+
+--
+-- Name: workflow_project_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX workflow_project_idx ON public.workflow USING btree (project_id, added);
+
+--
+-- Name: INDEX workflow_project_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.workflow_project_idx IS 'A project''s workflows, the newest first. Without the id, by which the planner would otherwise read it whole for one workflow.';
+
+--
+-- Name: workflow_running_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX workflow_running_idx ON public.workflow USING btree (project_id, added) WHERE (outcome IS NULL);
+
+--
+-- Name: INDEX workflow_running_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.workflow_running_idx IS 'Those that run.';
+
+--
 -- Name: category category_no_cycle; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -1489,6 +1660,12 @@ CREATE TRIGGER task_tag_changed AFTER UPDATE ON public.task_tag REFERENCING OLD 
 --
 
 CREATE TRIGGER task_tag_removed AFTER DELETE ON public.task_tag REFERENCING OLD TABLE AS went FOR EACH STATEMENT EXECUTE FUNCTION public.task_tag_count();
+
+--
+-- Name: workflow workflow_updated; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER workflow_updated BEFORE UPDATE ON public.workflow FOR EACH ROW EXECUTE FUNCTION public.note_update();
 
 --
 -- Name: category category_parent_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -1567,9 +1744,24 @@ ALTER TABLE ONLY public.task_tag
 ALTER TABLE ONLY public.worker
     ADD CONSTRAINT worker_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
 
+--
+-- Name: workflow workflow_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.workflow
+    ADD CONSTRAINT workflow_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
+
+--
+-- Name: workflow_task workflow_task_workflow_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.workflow_task
+    ADD CONSTRAINT workflow_task_workflow_id_fkey FOREIGN KEY (workflow_id) REFERENCES public.workflow(id) ON DELETE CASCADE;
+
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261121000001'),
     ('20261121000002'),
     ('20261122000001'),
     ('20261122000002'),
-    ('20261122000003');
+    ('20261122000003'),
+    ('20261122000004');

@@ -19,6 +19,7 @@ import {
   TagOut,
   Task,
   Worker,
+  Workflow,
 } from "../src/rpc/shapes.ts";
 
 type Schema = { [key: string]: unknown } & {
@@ -109,7 +110,19 @@ function methodText(method: Method): string {
   ].join("\n");
 }
 
-const SHAPES = { Task, Claimed, Attempt, Queue, QueueStats, Worker, Project, Tag: TagOut, Category, CategoryTree };
+const SHAPES = {
+  Task,
+  Claimed,
+  Attempt,
+  Queue,
+  QueueStats,
+  Worker,
+  Workflow,
+  Project,
+  Tag: TagOut,
+  Category,
+  CategoryTree,
+};
 
 function shapeText(name: string, schema: z.ZodType): string {
   const whole = z.toJSONSchema(schema, { unrepresentable: "any" }) as Schema & { $defs?: Record<string, Schema> };

@@ -24,6 +24,7 @@ import { singleTasks } from "./tasks.ts";
 import { Wakeups } from "./wakeups.ts";
 import { WorkerLedger } from "./worker-ledger.ts";
 import { workers } from "./workers.ts";
+import { workflows } from "./workflows.ts";
 
 /** Batches of each kind under way at a time: while some are with the database the next grow. */
 const SLOTS = 2;
@@ -78,6 +79,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     ...singleTasks(context),
     ...taskLists(context),
     ...attempts(context),
+    ...workflows(context),
     ...projects(context),
     ...tags(context),
     ...categories(context),

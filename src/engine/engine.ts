@@ -14,6 +14,7 @@ import type { State } from "../domain/task/lifecycle.ts";
 import type { TaskFilter } from "../domain/task/queries/filter.ts";
 import type { ClaimedView, TaskView } from "../domain/task/views.ts";
 import type { WorkerView } from "../domain/worker/worker.ts";
+import type { WorkflowState, WorkflowView } from "../domain/workflow/views.ts";
 
 /** What a call brings besides its parameters. */
 export interface Call {
@@ -123,6 +124,18 @@ export interface UpdateParams extends OfTask {
   readonly categories?: readonly string[] | undefined;
 }
 
+/** A task of a workflow: it depends on others by their keys. */
+export interface NewWorkflowTask extends NewTask {
+  readonly key: string;
+}
+export interface OfWorkflow extends Repeatable {
+  readonly id: string;
+}
+export interface WorkflowAnswer {
+  readonly id: string;
+  readonly state: WorkflowState;
+}
+
 export interface OfQueue extends Repeatable {
   readonly name: string;
 }
@@ -210,6 +223,22 @@ export interface Engine {
     params: InProject & { readonly name?: string | undefined },
     call: Call,
   ): Promise<StatsView | { queues: StatsView[] }>;
+
+  createWorkflow(
+    params: Repeatable & { readonly name?: string | undefined; readonly tasks: readonly NewWorkflowTask[] },
+    call: Call,
+  ): Promise<{ id: string; tasks: Record<string, string> }>;
+  addToWorkflow(
+    params: OfWorkflow & { readonly tasks: readonly NewWorkflowTask[] },
+    call: Call,
+  ): Promise<{ id: string; tasks: Record<string, string> }>;
+  getWorkflow(params: InProject & { readonly id: string }, call: Call): Promise<WorkflowView>;
+  listWorkflows(
+    params: Page & { readonly states?: readonly WorkflowState[] | undefined },
+    call: Call,
+  ): Promise<{ workflows: WorkflowView[]; nextCursor: string | null }>;
+  cancelWorkflow(params: OfWorkflow, call: Call): Promise<WorkflowAnswer>;
+  retryWorkflow(params: OfWorkflow, call: Call): Promise<WorkflowAnswer>;
 
   createProject(params: Named & { readonly description?: string | null | undefined }, call: Call): Promise<ProjectView>;
   getProject(params: { readonly name: string }, call: Call): Promise<ProjectView>;

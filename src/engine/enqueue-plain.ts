@@ -152,11 +152,12 @@ function firstAttempt(row: sql.PlainRow, queue: string, claimed: Claimed): Claim
     priority: row.priority,
     attempt: 1,
     maxAttempts: claimed.max_attempts,
-    receipt: formatReceipt(row.id, 1),
+    receipt: formatReceipt(row.id, 1, false),
     leaseExpiresAt: time(claimed.claimed_at + claimed.leaseSeconds * 1000),
     added: time(claimed.addedAt),
     tags: [],
     dependsOn: [],
+    inputs: {},
   };
 }
 

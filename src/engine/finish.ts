@@ -3,7 +3,7 @@ import { type Db, NoConnection } from "../db/pool.ts";
 import type { QueueRow } from "../domain/queue/queries.ts";
 import { InvalidParams, REFUSALS, Refusal } from "../domain/refusals.ts";
 import { parseReceipt, type Receipt } from "../domain/task/receipt.ts";
-import { groupBy, settle, statesOf } from "../domain/task/repository.ts";
+import { type Ended, groupBy, settle, statesOf } from "../domain/task/repository.ts";
 import { shareOut } from "../lib/share-out.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { After, BatchLimits, EngineContext } from "./context.ts";
@@ -11,6 +11,7 @@ import type { Call, Completion, Failure, Item, Repeatable } from "./engine.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { complete, type Done, extend, fail, type Move, progress, release } from "./moves.ts";
 import { answered, type RequestKey, repeatable, repeatableAll, type Told, type Work } from "./repeatable.ts";
+import { tellSettled } from "./settled.ts";
 
 /** What one receipt came to: an answer, or a refusal that only its caller gets. */
 export type Outcome<T> = { readonly answer: T } | { readonly refusal: Refusal };
@@ -118,18 +119,21 @@ async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt
   for (const item of items) if (of.move.keepsLease || !chosen.has(nameOf(item))) chosen.set(nameOf(item), item);
   const distinct = [...chosen.values()];
   const outcomes = new Map<I & Receipt, Outcome<T>>();
-  const carryOut = async (db: Db, some: readonly (I & Receipt)[], settling: boolean) => {
-    const done = await of.move.statement(db, of.queue.id, some, settling);
-    for (const item of some) {
+  const isOpen = (item: I & Receipt) => !outcomes.has(item);
+  const note = (done: ReadonlyMap<string, Done<T>>) => {
+    for (const item of distinct) {
       const one = done.get(item.id);
       if (one?.leaseSeq === item.leaseSeq) outcomes.set(item, one);
     }
     of.after(() => tellOthers(of, done));
-    return done;
   };
-  const isOpen = (item: I & Receipt) => !outcomes.has(item);
-  await carryOut(of.db, distinct, false);
-  await endAwaited(of, distinct.filter(isOpen), carryOut);
+  // A receipt that says so is taken at its word, which saves a statement that would leave its task alone.
+  if (of.move.ends && distinct.some((item) => item.awaited)) note(await endAndSettle(of, distinct));
+  else {
+    note(await of.move.statement(of.db, of.queue.id, distinct, false));
+    const awaited = of.move.ends ? await leftAlone(of, distinct.filter(isOpen)) : [];
+    if (awaited.length > 0) note(await endAndSettle(of, awaited));
+  }
   // The same receipt again: told what a later call would be told.
   if (of.move.keepsLease) for (const item of items) copyOutcome(outcomes, item, chosen.get(nameOf(item))!);
   await refuseStale(of, items.filter(isOpen), outcomes);
@@ -145,40 +149,38 @@ function copyOutcome<I, T>(outcomes: Map<I, Outcome<T>>, item: I, from: I): void
 function tellOthers<I, T>({ context, queue, move }: InQueue<I, T>, done: ReadonlyMap<string, Done<T>>): void {
   for (const [id, { answer, worker }] of done) {
     if (worker !== null && move.counts) context.workers.note(queue.project_id, worker, { [move.counts]: 1 });
-    if (move.ends(answer)) context.waiters.ended(id);
+    if (move.ends?.(answer)) context.waiters.ended(id);
   }
   if (move.frees && done.size > 0) context.wakeups.wake(queue.id, { stirred: false });
 }
 
-/**
- * Carries out what the first statement left alone although the receipt is current: ends that others wait for, in a
- * transaction that settles them.
- */
-async function endAwaited<I, T>(
-  { context, db, queue, move, after }: InQueue<I, T>,
-  open: readonly (I & Receipt)[],
-  carryOut: (db: Db, some: readonly (I & Receipt)[], settling: boolean) => Promise<Map<string, Done<T>>>,
-): Promise<void> {
-  if (open.length === 0) return;
+/** Receipts that are current although the statement left them alone: of tasks whose ends others wait for. */
+async function leftAlone<I, T>({ db, queue }: InQueue<I, T>, open: readonly (I & Receipt)[]) {
+  if (open.length === 0) return [];
   const states = await statesOf(
     db,
     queue.id,
     open.map((item) => item.id),
   );
-  const awaited = open.filter(({ id, leaseSeq }) => {
+  return open.filter(({ id, leaseSeq }) => {
     const found = states.get(id);
     return found?.state === "claimed" && found.leaseSeq === leaseSeq;
   });
-  if (awaited.length === 0) return;
-  await db.transaction(async (tx) => {
-    const done = await carryOut(tx, awaited, true);
-    const ended = [...done].filter(([, { answer }]) => move.ends(answer)).map(([id]) => ({ id, queueId: queue.id }));
-    const settled = await settle(tx, ended);
-    after(() => {
-      for (const woken of settled.woken) context.wakeups.wake(woken);
-      for (const { id } of settled.ended) context.waiters.ended(id);
-    });
+}
+
+/** Ends tasks and settles those that wait for them, in one transaction. */
+async function endAndSettle<I, T>({ context, db, queue, move, after }: InQueue<I, T>, items: readonly (I & Receipt)[]) {
+  const { done, settled } = await db.transaction(async (tx) => {
+    const done = await move.statement(tx, queue.id, items, true);
+    const ended: Ended[] = [];
+    for (const [id, { answer }] of done) {
+      const outcome = move.ends?.(answer);
+      if (outcome) ended.push({ id, queueId: queue.id, outcome });
+    }
+    return { done, settled: await settle(tx, ended) };
   });
+  after(() => tellSettled(context, settled));
+  return done;
 }
 
 /** Tells those whose receipts are not current what became of their task. */

@@ -1,7 +1,7 @@
 import type { Db } from "../db/pool.ts";
-import type { State } from "../domain/task/lifecycle.ts";
+import type { Outcome, State } from "../domain/task/lifecycle.ts";
 import { completeTasks, extendLeases, failTasks, noteProgress, releaseTasks } from "../domain/task/queries/finish.ts";
-import type { Receipt } from "../domain/task/receipt.ts";
+import type { Lease } from "../domain/task/receipt.ts";
 import { recatalogue } from "../domain/task/repository.ts";
 import { time } from "../domain/task/views.ts";
 import type { Completed, Failed, Failure } from "./engine.ts";
@@ -18,7 +18,7 @@ export interface Done<T> {
 export type Statement<I, T> = (
   db: Db,
   queueId: number,
-  items: readonly (I & Receipt)[],
+  items: readonly (I & Lease)[],
   settling: boolean,
 ) => Promise<Map<string, Done<T>>>;
 
@@ -32,8 +32,8 @@ export interface Move<I, T> {
   readonly keepsLease?: boolean;
   /** Whether it makes tasks ready, for now or later, so that waiting claims should look. */
   readonly frees?: boolean;
-  /** Whether an answer means that the task has ended. */
-  readonly ends: (answer: T) => boolean;
+  /** How the task ended that got this answer; null while it goes on. Absent where no answer is an end. */
+  readonly ends?: (answer: T) => Outcome | null;
 }
 
 /** Tells the catalogue of ends that the statement could not: of tasks that came into it while the statement waited for them. */
@@ -55,7 +55,7 @@ export const complete: Move<{ readonly result?: unknown }, Completed> = {
   counts: "completed",
   // The call that completed the task, come again: its answer was lost on the way.
   stale: (state, current, id) => (state === "completed" && current ? { id, state } : null),
-  ends: () => true,
+  ends: () => "completed",
 };
 
 export const fail: Move<Omit<Failure, "receipt">, Failed> = {
@@ -88,7 +88,7 @@ export const fail: Move<Omit<Failure, "receipt">, Failed> = {
   },
   counts: "failed",
   frees: true,
-  ends: ({ state }) => state === "failed",
+  ends: ({ state }) => (state === "failed" ? state : null),
 };
 
 export const release: Move<{ readonly delaySeconds: number }, { id: string; state: State; runAt: string }> = {
@@ -102,7 +102,6 @@ export const release: Move<{ readonly delaySeconds: number }, { id: string; stat
     );
   },
   frees: true,
-  ends: () => false,
 };
 
 export const extend: Move<{ readonly leaseSeconds: number | null }, { id: string; leaseExpiresAt: string }> = {
@@ -116,7 +115,6 @@ export const extend: Move<{ readonly leaseSeconds: number | null }, { id: string
     );
   },
   keepsLease: true,
-  ends: () => false,
 };
 
 export const progress: Move<{ readonly progress: unknown }, { id: string }> = {
@@ -125,5 +123,4 @@ export const progress: Move<{ readonly progress: unknown }, { id: string }> = {
     return new Map(rows.map(({ id, lease_seq: leaseSeq }) => [id, { leaseSeq, worker: null, answer: { id } }]));
   },
   keepsLease: true,
-  ends: () => false,
 };

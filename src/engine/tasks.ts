@@ -10,9 +10,11 @@ import { type TaskView, taskView, time } from "../domain/task/views.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { After, EngineContext } from "./context.ts";
 import type { Call, Engine, InProject, OfTask } from "./engine.ts";
-import { payloadText } from "./enqueue.ts";
+
 import { isLabelGone, prepareLabels, relabel } from "./labels.ts";
+import { payloadText } from "./new-tasks.ts";
 import { answered, orAnswered, repeatable } from "./repeatable.ts";
+import { tellSettled } from "./settled.ts";
 
 /** A task moves at most a few times while one call looks; more means it is in no state, which admin.verify reports. */
 const LOOKS_MAX = 50;
@@ -115,11 +117,11 @@ async function cancel(
     if (!row) return null;
     await recatalogue(tx, queue.id, [row]);
     if (deleting && row.catalogued) await tx.query(hideLabels({ id, queueId: queue.id }, true));
-    const settled = row.has_dependents ? await settle(tx, [{ id, queueId: queue.id }]) : null;
+    const ended = [{ id, queueId: queue.id, outcome: "cancelled" as const }];
+    const settled = await settle(tx, row.has_dependents ? ended : []);
     after(() => {
       context.waiters.ended(id);
-      for (const woken of settled?.woken ?? []) context.wakeups.wake(woken);
-      for (const ended of settled?.ended ?? []) context.waiters.ended(ended.id);
+      tellSettled(context, settled);
     });
     return row;
   });

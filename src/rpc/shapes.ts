@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { STATES } from "../domain/task/lifecycle.ts";
+import { WORKFLOW_STATES } from "../domain/workflow/views.ts";
 import type { Json, JsonObject } from "../lib/json.ts";
 
 /** A century: longer waits are mistakes of unit (milliseconds for seconds). */
@@ -163,6 +164,14 @@ export const Claimed = z
     added: TimeOut,
     tags: z.array(z.string()),
     dependsOn: z.array(TaskId),
+    // Not a z.record: that would drop a key such as __proto__.
+    inputs: Payload.describe(
+      "Results of the tasks it depends on, by key in a workflow, by id outside; null where there is none.",
+    ),
+    inputsOmitted: z
+      .array(z.string())
+      .optional()
+      .describe("Keys left out of inputs, which would be over 4 MiB with them; task.get has their results."),
   })
   .meta({ id: "Claimed" });
 
@@ -240,6 +249,43 @@ export const Worker = z
     failed: z.int(),
   })
   .meta({ id: "Worker" });
+
+export const WorkflowId = z.uuid({ version: "v7", error: "must be a workflow's id (a uuid v7)" });
+export const WorkflowKey = filledText(255);
+export const WorkflowName = filledText(255);
+export const WorkflowState = z.enum(WORKFLOW_STATES);
+
+/** A task of a workflow, in workflow.create and workflow.add. */
+export const workflowTask = z
+  .strictObject({
+    queue: QueueName.optional(),
+    ...newTask,
+    key: WorkflowKey,
+    dependsOn: z.array(WorkflowKey).max(1000).optional(),
+  })
+  .superRefine(checkNewTask);
+
+export const Workflow = z
+  .strictObject({
+    id: WorkflowId,
+    name: z.string().nullable(),
+    state: WorkflowState,
+    counts: z.strictObject(
+      Object.fromEntries(STATES.map((state) => [state, z.int()])) as Record<z.output<typeof State>, z.ZodInt>,
+    ),
+    tasks: z.array(
+      z.strictObject({
+        key: z.string(),
+        id: TaskId,
+        queue: QueueName,
+        state: State,
+        dependsOn: z.array(z.string()).describe("Keys."),
+      }),
+    ),
+    added: TimeOut,
+    finished: TimeOut.nullable(),
+  })
+  .meta({ id: "Workflow" });
 
 export const Description = text(DESCRIPTION_MAX);
 

@@ -45,7 +45,7 @@ export async function expireLate(context: EngineContext, bounds = new LowerBound
       rows,
       settled: await settle(
         tx,
-        ended.map(({ id, queue_id }) => ({ id, queueId: queue_id })),
+        ended.map(({ id, queue_id }) => ({ id, queueId: queue_id, outcome: "failed" })),
       ),
     };
   });

@@ -1,10 +1,14 @@
 import { foldCategories, foldTags } from "../domain/task/queries/catalogue.ts";
 import { dropOldRates, foldDeltas } from "../domain/upkeep/queries.ts";
+import { foldWorkflows } from "../domain/workflow/queries.ts";
 import type { EngineContext } from "../engine/context.ts";
 import { expireLeasesJob } from "./expire-leases.ts";
 import type { Job } from "./loop.ts";
 import { partitionsJob } from "./partitions.ts";
-import { deletedJob, forgettingJobs, orphansJob, retentionJob } from "./retention.ts";
+import { deletedJob, forgettingJobs, orphansJob, retentionJob, workflowsJob } from "./retention.ts";
+
+/** Rows folded into workflows by one statement. */
+const FOLDED = 50_000;
 
 /** Everything the service does by itself. */
 export function upkeepJobs(context: EngineContext): Job[] {
@@ -13,6 +17,7 @@ export function upkeepJobs(context: EngineContext): Job[] {
     retentionJob(context),
     orphansJob(context),
     deletedJob(context),
+    workflowsJob(context),
     partitionsJob(context),
     ...forgettingJobs(context),
     {
@@ -29,6 +34,14 @@ export function upkeepJobs(context: EngineContext): Job[] {
       async run() {
         await context.cold.run((db) => db.any(foldTags()));
         await context.cold.run((db) => db.any(foldCategories()));
+        return false;
+      },
+    },
+    {
+      name: "fold workflows",
+      everyMs: 1_000,
+      async run() {
+        await context.hot.run((db) => db.any(foldWorkflows(FOLDED)));
         return false;
       },
     },

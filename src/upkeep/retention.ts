@@ -2,6 +2,7 @@ import { forgetRequests } from "../domain/request/queries.ts";
 import type { State } from "../domain/task/lifecycle.ts";
 import { groupBy, purge } from "../domain/task/repository.ts";
 import { dropOldKeys, expiredTasks, longDeleted, orphans } from "../domain/upkeep/queries.ts";
+import { forgetWorkflows } from "../domain/workflow/queries.ts";
 import type { EngineContext } from "../engine/context.ts";
 import type { Job } from "./loop.ts";
 
@@ -52,6 +53,20 @@ export function deletedJob(context: EngineContext): Job {
       const rows = await context.cold.run((db) => db.any(longDeleted(DELETED_KEPT_SECONDS, BATCH)));
       await remove(context, rows);
       return rows.length === BATCH;
+    },
+  };
+}
+
+/** Forgets workflows whose tasks are all gone. */
+export function workflowsJob(context: EngineContext): Job {
+  let after = BEFORE_ALL;
+  return {
+    name: "workflows",
+    everyMs: WALK_EVERY_MS,
+    async run() {
+      const came = await context.cold.run((db) => db.maybeOne(forgetWorkflows(after, BATCH)));
+      after = came?.walked === BATCH ? came.last : BEFORE_ALL;
+      return after !== BEFORE_ALL;
     },
   };
 }

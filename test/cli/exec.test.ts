@@ -25,6 +25,7 @@ const task = (more: Partial<ClaimedTask> = {}): ClaimedTask => ({
   added: "2026-01-31T12:00:00.000Z",
   tags: [],
   dependsOn: [],
+  inputs: {},
   ...more,
 });
 

@@ -158,6 +158,15 @@ export const claim: Operation<"task.claim"> = (scene, params) => {
   return { result: { tasks: [] } };
 };
 
+/** The results of the tasks it depends on; null of those that did not complete, or are gone. */
+const inputsOf = ({ model }: Scene, { dependsOn }: Task): Pattern =>
+  Object.fromEntries(
+    dependsOn.map((id) => {
+      const on = model.task(id);
+      return [id, on?.state === "completed" ? (on.result as Pattern) : null];
+    }),
+  );
+
 function handOut(scene: Scene, task: Task, worker: string | null, leaseSeconds: number | undefined): Pattern {
   const expiresAt = after(leaseSeconds ?? task.queue.leaseSeconds);
   task.state = "claimed";
@@ -178,5 +187,6 @@ function handOut(scene: Scene, task: Task, worker: string | null, leaseSeconds: 
     added: stamp(scene, task, "added"),
     tags: task.tags,
     dependsOn: task.dependsOn,
+    inputs: inputsOf(scene, task),
   };
 }

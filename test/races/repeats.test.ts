@@ -30,6 +30,8 @@ const row = (id: string, dedupeKey: string | null) => ({
   tags: null,
   categories: null,
   dependsOn: null,
+  unmet: 0,
+  awaited: false,
   onDependencyFailure: "cancel",
 });
 

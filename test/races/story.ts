@@ -101,7 +101,7 @@ export function story() {
       until(`${count} statements wait for a lock`, async () => {
         const { rows } = await client.query<{ waiting: number }>(
           `select count(*)::int as waiting from pg_stat_activity
-           where datname = current_database() and wait_event_type = 'Lock' and query !~ 'delete from queue_delta'`,
+           where datname = current_database() and wait_event_type = 'Lock' and query !~ 'delete from (queue|workflow)_delta'`,
         );
         return rows[0]!.waiting === count;
       }),

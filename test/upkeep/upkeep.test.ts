@@ -67,6 +67,26 @@ test("a lease that ran out is noticed within a second or so, and the entry says 
   ]);
 });
 
+test("a workflow is forgotten with the last of its tasks", async () => {
+  const make = async (queue: string) => (await call("workflow.create", { queue, tasks: [{ key: "a" }] })).id;
+  const [gone, kept] = [await make("forgotten"), await make("remembered")];
+  const { tasks } = await call("task.claim", { queue: "forgotten" });
+  await call("task.complete", { receipt: tasks[0]!.receipt });
+  await call("queue.delete", { name: "forgotten" });
+  expect(await call("workflow.get", { id: gone })).toMatchObject({ state: "completed", tasks: [] });
+  await until(
+    "its end is counted",
+    async () =>
+      (await client.query("select from workflow where id = $1 and outcome is not null", [gone])).rowCount === 1,
+  );
+  await restart();
+  await until(
+    "it is gone",
+    async () => (await client.query("select from workflow where id = $1", [gone])).rowCount === 0,
+  );
+  expect(await call("workflow.get", { id: kept })).toMatchObject({ state: "running" });
+});
+
 test("finished tasks are removed when their queue's retention says so, and no others", async () => {
   await call("queue.create", { name: "kept", retention: { completedSeconds: 3600, failedSeconds: null } });
   const old = await age(await finishedTask("kept", "complete"), 7200);

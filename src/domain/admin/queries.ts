@@ -74,6 +74,19 @@ export const brokenInvariants = () => sql.type(z.strictObject({ rule: z.string()
     where k.tasks + (select coalesce(sum(d.tasks), 0) from category_delta d where d.category_id = k.id)
       <> (select count(*) from task_category x where x.category_id = k.id and not x.hidden)
   union all
+  select 'a workflow counts the tasks that it waits for', w.id::text from workflow w
+    where w.unfinished - (select coalesce(sum(d.ended), 0) from workflow_delta d where d.workflow_id = w.id)
+      <> (select count(*) from workflow_task m join task t on t.id = m.id and t.queue_id = m.queue_id
+          where m.workflow_id = w.id and t.outcome is null)
+  union all
+  select 'a workflow is told of its tasks'' ends', m.id::text from workflow_task m
+    where exists (select 1 from task_ready r where r.id = m.id and r.queue_id = m.queue_id and not r.has_dependents)
+      or exists (select 1 from task_lease l where l.id = m.id and l.queue_id = m.queue_id and not l.has_dependents)
+      or exists (select 1 from task_waiting w where w.id = m.id and w.queue_id = m.queue_id and not w.has_dependents)
+  union all
+  select 'what belongs to a workflow is a task', m.id::text from workflow_task m
+    where not exists (select 1 from task t where t.id = m.id and t.queue_id = m.queue_id)
+  union all
   select 'a queue''s totals are its finished tasks', q.name from queue q
     left join queue_total t on t.queue_id = q.id
     left join lateral (select coalesce(sum(completed), 0) as completed, coalesce(sum(failed), 0) as failed,

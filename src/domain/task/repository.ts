@@ -3,7 +3,7 @@
  * one statement is the whole of it, a transaction where it says so.
  */
 import type { Db } from "../../db/pool.ts";
-import type { State } from "./lifecycle.ts";
+import type { Outcome, State } from "./lifecycle.ts";
 import * as catalogue from "./queries/catalogue.ts";
 import * as change from "./queries/change.ts";
 import * as dependencies from "./queries/dependencies.ts";
@@ -12,7 +12,7 @@ import { enqueuePlainTasks, isPlain } from "./queries/enqueue-plain.ts";
 import * as finishing from "./queries/finish.ts";
 import type { Receipt } from "./receipt.ts";
 
-export type { TaskKey } from "./queries/dependencies.ts";
+export type { Ended, TaskKey } from "./queries/dependencies.ts";
 export type { FailItem } from "./queries/finish.ts";
 
 /** The queue went away between finding its number and using it. */
@@ -55,12 +55,13 @@ export async function addTasks(
     // A key that was given up between refusing its task and looking who holds it: the task is tried again.
     open = refused.filter((row) => !holders.has(row.dedupeKey!));
   }
+  const stateOf = (row: enqueueing.TaskRow): State => (row.unmet > 0 ? "waiting" : "pending");
+  const byId = new Map(rows.map((row) => [row.id, row]));
   return rows.map((row) => {
-    const newTask = { state: row.dependsOn ? "waiting" : "pending" } as const;
-    if (added.has(row.id)) return { id: row.id, ...newTask, duplicate: false };
+    if (added.has(row.id)) return { id: row.id, state: stateOf(row), duplicate: false };
     const first = firstOfKey.get(row.dedupeKey!)!;
     return added.has(first)
-      ? { id: first, ...newTask, duplicate: true }
+      ? { id: first, state: stateOf(byId.get(first)!), duplicate: true }
       : { ...holders.get(row.dedupeKey!)!, duplicate: true };
   });
 }
@@ -103,26 +104,29 @@ export async function statesOf(db: Db, queueId: number, ids: readonly string[]) 
   return new Map(rows.map((row) => [row.id, { state: row.state as State, leaseSeq: row.lease_seq }]));
 }
 
-/**
- * Marks the tasks that a new task depends on. Answers those that have ended already; the others cannot end before the
- * transaction does. `unknown` is a task that does not exist, if there is one.
- */
-export async function markAwaited(
-  tx: Db,
-  on: readonly dependencies.TaskKey[],
-): Promise<{ ended: dependencies.TaskKey[]; unknown: string | null }> {
-  const ended: dependencies.TaskKey[] = [];
+/** How the tasks ended that new tasks depend on. */
+export interface Awaited {
+  /** Those that have ended already; the others cannot end before the transaction does. */
+  readonly ended: ReadonlyMap<string, Outcome>;
+  /** A task that does not exist, if there is one. */
+  readonly unknown: string | null;
+}
+
+/** Marks tasks as waited for. */
+export async function markAwaited(tx: Db, on: readonly dependencies.TaskKey[]): Promise<Awaited> {
+  const ended = new Map<string, Outcome>();
   for (const [queueId, keys] of byQueue(on)) {
     let open = keys.map((key) => key.id);
     for (let look = 0; open.length > 0; look++) {
       if (look === LOOKS_MAX) throw new Error(`Tasks of queue ${queueId} are in no state: ${open.join(", ")}`);
       const found = new Set((await tx.any(dependencies.markAwaited(queueId, open))).map((row) => row.id));
       const rest = open.filter((id) => !found.has(id));
+      if (rest.length === 0) break;
       const known = new Map((await tx.any(dependencies.outcomes(queueId, rest))).map((row) => [row.id, row.outcome]));
       const unknown = rest.find((id) => !known.has(id));
       if (unknown !== undefined) return { ended, unknown };
-      ended.push(...rest.filter((id) => known.get(id) !== null).map((id) => ({ id, queueId })));
-      open = rest.filter((id) => known.get(id) === null);
+      for (const id of rest) if (known.get(id)) ended.set(id, known.get(id)!);
+      open = rest.filter((id) => !known.get(id));
     }
   }
   return { ended, unknown: null };
@@ -133,69 +137,40 @@ export interface Settled {
   readonly woken: Set<number>;
   /** Tasks that were waiting and are ready now. */
   readonly freed: string[];
-  readonly ended: dependencies.TaskKey[];
+  readonly ended: dependencies.Ended[];
 }
 
 /**
- * Carries the end of tasks on to those that wait for them, down the whole graph, in the transaction that ended them: each
- * waiting task becomes pending, is cancelled or fails with its last, or first failed, dependency.
+ * Carries the end of tasks on to those that wait for them, down the whole graph, and to their workflows, in the
+ * transaction that ended them: each waiting task becomes pending, is cancelled or fails with its last, or first failed,
+ * dependency.
  */
-export async function settle(tx: Db, ended: readonly dependencies.TaskKey[]): Promise<Settled> {
+export async function settle(tx: Db, ended: readonly dependencies.Ended[]): Promise<Settled> {
   const settled: Settled = { woken: new Set(), freed: [], ended: [] };
-  let frontier = [...ended];
+  let frontier: readonly dependencies.Ended[] = ended;
   while (frontier.length > 0) {
-    const completed = await completedAmong(tx, frontier);
-    const edges = await tx.any(dependencies.settleDependencies(frontier));
-    frontier = [];
-    for (const [queueId, rows] of groupBy(edges, (edge) => edge.queue_id)) {
-      const next = await settleQueue(tx, queueId, rows, completed);
-      if (next.freed.length > 0) settled.woken.add(queueId);
-      settled.freed.push(...next.freed);
-      frontier.push(...next.ended);
+    const rows = await tx.any(dependencies.settleEnded(frontier));
+    for (const row of rows) {
+      if (row.doomed) continue;
+      settled.woken.add(row.queue_id);
+      settled.freed.push(row.id);
     }
+    frontier = await endDoomed(
+      tx,
+      rows.filter((row) => row.doomed).map((row) => ({ id: row.id, queueId: row.queue_id })),
+    );
     settled.ended.push(...frontier);
   }
   return settled;
 }
 
-async function completedAmong(tx: Db, keys: readonly dependencies.TaskKey[]): Promise<Set<string>> {
-  const completed = new Set<string>();
-  for (const [queueId, group] of byQueue(keys))
-    for (const row of await tx.any(
-      dependencies.outcomes(
-        queueId,
-        group.map((key) => key.id),
-      ),
-    ))
-      if (row.outcome === "completed") completed.add(row.id);
-  return completed;
-}
-
-async function settleQueue(
-  tx: Db,
-  queueId: number,
-  edges: readonly { task_id: string; on_id: string }[],
-  completed: ReadonlySet<string>,
-) {
-  const byTask = groupBy(edges, (edge) => edge.task_id);
-  const waiting = await tx.any(dependencies.lockWaiting(queueId, [...byTask.keys()].sort()));
-  const going = [];
-  const ended: dependencies.TaskKey[] = [];
-  for (const policy of ["cancel", "fail"] as const) {
-    const ids = waiting
-      .filter((w) => w.on_failure === policy && byTask.get(w.id)!.some((edge) => !completed.has(edge.on_id)))
-      .map((w) => w.id);
-    if (ids.length === 0) continue;
-    const rows = await tx.any(dependencies.endWaiting(queueId, ids, policy === "cancel" ? "cancelled" : "failed"));
-    await recatalogue(tx, queueId, rows);
-    ended.push(...ids.map((id) => ({ id, queueId })));
-  }
-  const gone = new Set(ended.map((key) => key.id));
-  for (const w of waiting) if (!gone.has(w.id)) going.push(w.id);
-  if (going.length === 0) return { freed: [], ended };
-  const counts = going.map((id) => byTask.get(id)!.length);
-  const freed = await tx.any(dependencies.unblockTasks(queueId, going, counts));
-  return { freed: freed.map(({ id }) => id), ended };
+/** Ends waiting tasks that are doomed, and all that are doomed with them: the next to be settled. */
+export async function endDoomed(tx: Db, doomed: readonly dependencies.TaskKey[]): Promise<dependencies.Ended[]> {
+  if (doomed.length === 0) return [];
+  const all = (await tx.any(dependencies.doomedWith(doomed))).map((row) => ({ id: row.id, queueId: row.queue_id }));
+  const rows = await tx.any(dependencies.endWaiting(all));
+  for (const [queueId, some] of groupBy(rows, (row) => row.queue_id)) await recatalogue(tx, queueId, some);
+  return rows.map((row) => ({ id: row.id, queueId: row.queue_id, outcome: row.outcome }));
 }
 
 /** Brings up to date what the catalogue says of tasks of one queue that have changed, those of them that are in it. */
@@ -213,7 +188,9 @@ export async function purge(tx: Db, queueId: number, ids: readonly string[], sta
   const gone = await tx.any(change.purgeTasks(queueId, ids, state));
   const listed = gone.filter((row) => row.catalogued).map((row) => row.id);
   if (listed.length > 0) await tx.any(catalogue.uncatalogueTasks(queueId, listed));
-  const awaited = gone.filter((row) => row.has_dependents).map((row) => ({ id: row.id, queueId }));
+  const awaited = gone
+    .filter((row) => row.has_dependents)
+    .map((row) => ({ id: row.id, queueId, outcome: "cancelled" as const }));
   return { count: gone.length, settled: await settle(tx, awaited) };
 }
 

@@ -56,6 +56,10 @@ export interface ClaimedView {
   added: string;
   tags: string[];
   dependsOn: string[];
+  /** The results of the tasks it depends on, by their keys, or by their ids outside a workflow. */
+  inputs: Readonly<Record<string, Json>>;
+  /** Those left out of `inputs` because all together would be too large. */
+  inputsOmitted?: string[];
 }
 
 /** Epoch milliseconds as api.md writes times. */
@@ -105,6 +109,21 @@ function errorView(error: Partial<TaskErrorView>): TaskErrorView {
   };
 }
 
+const NO_INPUTS = { inputs: {} };
+
+function inputsView(rows: unknown): Pick<ClaimedView, "inputs" | "inputsOmitted"> {
+  if (rows === null) return NO_INPUTS;
+  const entries = rows as { readonly key: string; readonly result?: Json }[];
+  const omitted = entries.filter((entry) => entry.result === undefined).map(({ key }) => key);
+  return {
+    // Not by assignment: a key may be __proto__.
+    inputs: Object.fromEntries(
+      entries.flatMap(({ key, result }) => (result === undefined ? [] : [[key, result] as const])),
+    ),
+    ...(omitted.length > 0 ? { inputsOmitted: omitted } : {}),
+  };
+}
+
 export function claimedView(row: ClaimedRow, queue: string): ClaimedView {
   return {
     id: row.id,
@@ -114,10 +133,11 @@ export function claimedView(row: ClaimedRow, queue: string): ClaimedView {
     priority: row.priority,
     attempt: row.attempts,
     maxAttempts: row.max_attempts,
-    receipt: formatReceipt(row.id, row.lease_seq),
+    receipt: formatReceipt(row.id, row.lease_seq, row.awaited),
     leaseExpiresAt: time(row.expires_at),
     added: time(row.added),
     tags: row.tags ?? [],
     dependsOn: row.depends_on ?? [],
+    ...inputsView(row.inputs),
   };
 }

@@ -6,12 +6,14 @@ import * as queue from "./queue.ts";
 import * as tag from "./tag.ts";
 import * as task from "./task.ts";
 import * as worker from "./worker.ts";
+import * as workflow from "./workflow.ts";
 
 /** Every method of the service but rpc.discover, which is made from this table. */
 export const METHODS = [
   ...Object.values(task),
   ...Object.values(queue),
   ...Object.values(worker),
+  ...Object.values(workflow),
   ...Object.values(project),
   ...Object.values(tag),
   ...Object.values(category),

@@ -6,19 +6,21 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import pg from "pg";
 import { INDEX_ONLY } from "../../../src/db/pool.ts";
 import { getRequests, noteAnswers, takeRequests } from "../../../src/domain/request/queries.ts";
-import { cancelTask, changeTask, purgeTasks, retryTasks } from "../../../src/domain/task/queries/change.ts";
+import {
+  cancelTask,
+  cancelTasks,
+  changeTask,
+  purgeTasks,
+  retryTasks,
+  reviveTasks,
+} from "../../../src/domain/task/queries/change.ts";
 import {
   claimNamedTasks,
   claimTasks,
   namesWithDueTasks,
   queuesWithDueTasks,
 } from "../../../src/domain/task/queries/claim.ts";
-import {
-  lockWaiting,
-  markAwaited,
-  settleDependencies,
-  unblockTasks,
-} from "../../../src/domain/task/queries/dependencies.ts";
+import { doomedWith, endWaiting, markAwaited, settleEnded } from "../../../src/domain/task/queries/dependencies.ts";
 import { enqueueTasks, keyHolders } from "../../../src/domain/task/queries/enqueue.ts";
 import {
   enqueueHandedTasks,
@@ -37,6 +39,15 @@ import {
 } from "../../../src/domain/task/queries/finish.ts";
 import { endedOf, getState, getTask } from "../../../src/domain/task/queries/read.ts";
 import { expiredTasks } from "../../../src/domain/upkeep/queries.ts";
+import {
+  foldWorkflows,
+  getWorkflow,
+  lockFailed,
+  lockWorkflow,
+  membersByKey,
+  membersToRetry,
+  unfinishedMembers,
+} from "../../../src/domain/workflow/queries.ts";
 import { idGenerator } from "../../../src/lib/uuid7.ts";
 import { listsReadInLoops, planOf, type Query, readsWithoutIndex } from "../../support/plans.ts";
 import { testDatabase } from "../../support/postgres.ts";
@@ -46,6 +57,7 @@ const ROWS = 100_000;
 const AT = Date.UTC(2026, 0, 31);
 const newId = idGenerator(Date.now);
 const ids = Array.from({ length: 50 }, () => newId(QUEUE));
+const keys = ids.map((id) => ({ id, queueId: QUEUE }));
 const receipts = ids.map((id) => ({ id, leaseSeq: 1 }));
 const share = { limit: 10, leaseSeconds: null, worker: "w" };
 const claim = { queueId: QUEUE, shares: [share, share, share], from: Array.from({ length: 10 }, (_, at) => at * 1000) };
@@ -64,6 +76,8 @@ const task = {
   tags: null,
   categories: null,
   dependsOn: null,
+  unmet: 0,
+  awaited: false,
   onDependencyFailure: "cancel",
 };
 const requests = ids.map((id) => ({
@@ -137,13 +151,21 @@ const HOT: Record<string, Query> = {
   retryTasks: retryTasks(QUEUE, ids, { delaySeconds: 0, every: 0, restoring: false }),
   purgeTasks: purgeTasks(QUEUE, ids, "pending"),
   markAwaited: markAwaited(QUEUE, ids),
-  settleDependencies: settleDependencies(ids.map((id) => ({ id, queueId: QUEUE }))),
-  lockWaiting: lockWaiting(QUEUE, ids),
-  unblockTasks: unblockTasks(
-    QUEUE,
-    ids,
-    ids.map(() => 1),
+  settleEnded: settleEnded(keys.map((key) => ({ ...key, outcome: "completed" }))),
+  doomedWith: doomedWith(keys),
+  endWaiting: endWaiting(keys),
+  cancelTasks: cancelTasks(keys),
+  reviveTasks: reviveTasks(
+    ids[0]!,
+    keys.map((key) => ({ ...key, unmet: 1, onFailure: "cancel" })),
   ),
+  getWorkflow: getWorkflow(1, ids[0]!),
+  lockWorkflow: lockWorkflow(1, ids[0]!),
+  foldWorkflow: foldWorkflows(1000, ids[0]!),
+  membersByKey: membersByKey(ids[0]!, ["a", "b"]),
+  unfinishedMembers: unfinishedMembers(ids[0]!, 100),
+  lockFailed: lockFailed(ids[0]!),
+  membersToRetry: membersToRetry(ids[0]!),
   endedOf: endedOf(QUEUE, ids),
   takeRequests: takeRequests(requests),
   getRequests: getRequests(requests),
@@ -176,9 +198,13 @@ const FILL = `
     select id, queue_id, 1, 1, now(), now(), false from task where outcome is not null;
   insert into task_waiting (id, queue_id, unmet, on_failure) select id, queue_id, 1, 'run' from task where outcome is null;
   insert into task_dependency (queue_id, task_id, position, on_queue_id, on_id) select queue_id, id, 1, queue_id, id from task where outcome is null;
+  insert into workflow (id, project_id, unfinished, added) select id, 1, 1, now() from task where outcome is null;
+  insert into workflow_task (id, queue_id, workflow_id, key, on_failure) select id, queue_id, id, 'k', 'cancel' from task where outcome is null;
+  insert into workflow_delta (workflow_id, ended, failed, cancelled) select id, 1, 0, 0 from task where outcome is null;
   insert into task_dedupe (queue_id, key, task_id) select queue_id, id::text, id from task;
   insert into request (project_id, request_id, method, params_hash) select 1, id::text, 'm', '' from task`;
-const TABLES = "task, task_ready, task_lease, task_waiting, task_dependency, task_dedupe, request";
+const TABLES =
+  "task, task_ready, task_lease, task_waiting, task_dependency, task_dedupe, request, workflow, workflow_task, workflow_delta";
 
 const database = testDatabase();
 let client: pg.Client;

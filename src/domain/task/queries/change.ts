@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { json, sql, texts, uuids } from "../../../db/sql.ts";
+import { ints, json, sql, texts, uuids } from "../../../db/sql.ts";
+import type { TaskKey } from "./dependencies.ts";
 
 // Takes one unfinished task out of whichever narrow table it is in. A task that moves just now is in none of them for
 // this statement's snapshot; the caller then looks again.
@@ -50,9 +51,110 @@ export const cancelTask = (queueId: number, id: string, reason: string | null, d
   select d.id, h.has_dependents, d.deleted_at, d.catalogued from done d cross join held h`;
 
 /**
+ * Cancels unfinished tasks of any queues. Answers those it found; one that moves just now is in none of the narrow tables for
+ * this statement's snapshot and must be looked at again. Indexes: the primary keys.
+ */
+export const cancelTasks = (tasks: readonly TaskKey[]) => sql.type(
+  z.strictObject({ id: z.uuid(), queue_id: z.int(), catalogued: z.boolean() }),
+)`
+  with subject as materialized (
+    select t.id, t.queue_id, t.priority, t.run_at
+    from (
+      select * from unnest(${uuids(tasks.map((t) => t.id))}, ${ints(tasks.map((t) => t.queueId))}) as i(id, queue_id) order by i.id
+    ) i cross join lateral (
+      select t.id, t.queue_id, t.priority, t.run_at from task t where t.id = i.id and t.queue_id = i.queue_id offset 0
+    ) t
+  ), from_ready as (
+    delete from task_ready r using subject s
+    where r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+    returning r.id, r.queue_id, r.attempts, r.lease_seq, null::text as worker, null::jsonb as progress,
+      null::timestamptz as claimed_at
+  ), from_lease as (
+    delete from task_lease l using subject s where l.id = any(array[s.id]) and l.queue_id = s.queue_id
+    returning l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.progress, l.claimed_at
+  ), from_waiting as (
+    delete from task_waiting w using subject s where w.id = any(array[s.id]) and w.queue_id = s.queue_id
+    returning w.id, w.queue_id, 0, 0, null::text, null::jsonb, null::timestamptz
+  ), held as (
+    select * from from_ready union all select * from from_lease union all select * from from_waiting
+  ), done as (
+    update task t set outcome = 'cancelled', finished = now(), updated = now(), progress = h.progress,
+      attempts = greatest(t.attempts, h.attempts), lease_seq = greatest(t.lease_seq, h.lease_seq),
+      last_worker = case when h.claimed_at is null then t.last_worker else h.worker end,
+      last_claimed = coalesce(h.claimed_at, t.last_claimed)
+    from held h where t.id = any(array[h.id]) and t.queue_id = h.queue_id
+    returning t.id, t.queue_id, t.catalogued
+  ), counted as (
+    insert into queue_delta (queue_id, cancelled) select d.queue_id, count(*) from done d group by d.queue_id
+  )
+  select d.id, d.queue_id, d.catalogued from done d`;
+
+/** A finished task that is to run again, once so many of its dependencies are settled. */
+export interface Revived extends TaskKey {
+  readonly unmet: number;
+  readonly onFailure: string;
+}
+
+/**
+ * Makes tasks of a workflow that did not complete pending again, or waiting, with all their attempts. The queues' rows are
+ * locked for key share, as by retryTasks. Indexes: the primary keys.
+ */
+export const reviveTasks = (workflowId: string, tasks: readonly Revived[]) => sql.type(
+  z.strictObject({ id: z.uuid(), queue_id: z.int(), catalogued: z.boolean() }),
+)`
+  with homes as materialized (
+    select q.id from (select distinct i.id from unnest(${ints(tasks.map((t) => t.queueId))}) as i(id) order by i.id) i
+    cross join lateral (select q.id from queue q where q.id = i.id for key share) q
+  ), locked as materialized (
+    select t.id, t.queue_id, t.outcome, i.unmet, i.on_failure
+    from (
+      select * from unnest(
+        ${uuids(tasks.map((t) => t.id))}, ${ints(tasks.map((t) => t.queueId))}, ${ints(tasks.map((t) => t.unmet))},
+        ${texts(tasks.map((t) => t.onFailure))}) as i(id, queue_id, unmet, on_failure)
+      order by i.id
+    ) i cross join lateral (
+      select t.id, t.queue_id, t.outcome from task t
+      where t.id = i.id and t.queue_id = i.queue_id and t.outcome in ('failed', 'cancelled') and t.deleted_at is null
+        and t.queue_id = any(array(select h.id from homes h))
+      for update
+    ) t
+  ), done as (
+    update task t set outcome = null, finished = null, updated = now(), result = null, progress = null, attempts = 0, run_at = now()
+    from locked k where t.id = any(array[k.id]) and t.queue_id = k.queue_id
+    returning t.id, t.queue_id, t.run_at, t.priority, t.lease_seq, t.name, t.catalogued, k.outcome as was, k.unmet, k.on_failure
+  ), edges as (
+    -- Of a task that was ended while it waited, those dependencies are left that have not ended yet.
+    delete from task_dependency d using locked k where d.task_id = any(array[k.id]) and d.queue_id = k.queue_id
+  ), again as (
+    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
+    select d.queue_id, d.priority, d.run_at, d.id, 0, d.lease_seq, true, d.name from done d where d.unmet = 0
+  ), waiting as (
+    insert into task_waiting (id, queue_id, unmet, has_dependents, on_failure)
+    select d.id, d.queue_id, d.unmet, true, d.on_failure from done d where d.unmet > 0
+  ), counted as (
+    insert into queue_delta (queue_id, failed, cancelled)
+    select d.queue_id, -count(*) filter (where d.was = 'failed'), -count(*) filter (where d.was = 'cancelled')
+    from done d group by d.queue_id
+  ), told as (
+    insert into workflow_delta (workflow_id, ended, failed, cancelled)
+    select ${sql.uuid(workflowId)}, -count(*), -count(*) filter (where d.was = 'failed'), -count(*) filter (where d.was = 'cancelled')
+    from done d having count(*) > 0
+  )
+  select d.id, d.queue_id, d.catalogued from done d`;
+
+/** Tells workflows that tasks of theirs, which had ended, have not any more. */
+const toldAgain = sql.fragment`
+  told as (
+    insert into workflow_delta (workflow_id, ended, failed, cancelled)
+    select m.workflow_id, -count(*), -count(*) filter (where m.was = 'failed'), -count(*) filter (where m.was = 'cancelled')
+    from members m group by m.workflow_id
+  )`;
+
+/**
  * Makes finished tasks pending again after a delay, with all their attempts. `every` seconds lie between one task and the
  * next, in the order of `ids`. Deleted tasks are left alone unless `restoring`. The queue's row is locked for key share, as
- * by enqueueing: queue.delete must not overlook a task that comes back. Index: task's primary key.
+ * by enqueueing: queue.delete must not overlook a task that comes back. Workflows are told that they have them to do again.
+ * Indexes: task's and workflow_task's primary keys.
  */
 export const retryTasks = (
   queueId: number,
@@ -77,10 +179,14 @@ export const retryTasks = (
     from locked k where t.id = any(array[k.id]) and t.queue_id = k.queue_id
     returning t.id, t.run_at, t.priority, t.lease_seq, t.name, t.dedupe_key, t.catalogued,
       k.outcome as was, k.deleted_at is not null as hidden
+  ), members as materialized (
+    select d.id, d.was, m.workflow_id from done d cross join lateral (
+      select m.workflow_id from workflow_task m where m.id = d.id and m.queue_id = ${queueId} offset 0
+    ) m
   ), again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
-    select ${queueId}, d.priority, d.run_at, d.id, 0, d.lease_seq, false, d.name from done d
-  ), counted as (
+    select ${queueId}, d.priority, d.run_at, d.id, 0, d.lease_seq, d.id in (select m.id from members m), d.name from done d
+  ), ${toldAgain}, counted as (
     insert into queue_delta (queue_id, completed, failed, cancelled)
     select ${queueId}, -count(*) filter (where was = 'completed'), -count(*) filter (where was = 'failed'),
            -count(*) filter (where was = 'cancelled')
@@ -213,6 +319,12 @@ export const purgeTasks = (queueId: number, ids: readonly string[], state: strin
     delete from task_dedupe d using gone g where d.task_id = any(array[g.id])
   ), edges as (
     delete from task_dependency d using gone g where d.task_id = any(array[g.id]) and d.queue_id = g.queue_id
+  ), members as (
+    delete from workflow_task m using gone g where m.id = any(array[g.id]) and m.queue_id = g.queue_id
+    returning m.workflow_id, g.outcome
+  ), told as (
+    insert into workflow_delta (workflow_id, ended, failed, cancelled)
+    select m.workflow_id, count(*), 0, count(*) from members m where m.outcome is null group by m.workflow_id
   ), counted as (
     insert into queue_delta (queue_id, completed, failed, cancelled)
     select ${queueId}, -count(*) filter (where outcome = 'completed'), -count(*) filter (where outcome = 'failed'),

@@ -20,6 +20,10 @@ export const ClaimedRow = z.strictObject({
   added: z.number(),
   tags: z.array(z.string()).nullable(),
   depends_on: z.array(z.uuid()).nullable(),
+  /** [{key, result}] of the tasks it depends on, without the result where that is too much; null for none. */
+  inputs: z.unknown(),
+  /** Somebody waits for its end, or its workflow does. */
+  awaited: z.boolean(),
 });
 export type ClaimedRow = z.output<typeof ClaimedRow>;
 
@@ -64,6 +68,27 @@ const tagNames = (queueId: number) => sql.fragment`
   array(select g.name from task_tag x cross join lateral (select g.name from tag g where g.id = x.tag_id offset 0) g
         where x.task_id = t.id and x.queue_id = ${queueId} order by x.position)`;
 
+/** So much of the results that a task depends on goes with its claim, in bytes as stored; the rest is named. */
+const INPUTS_BYTES_MAX = 4_194_304;
+
+// The results of the tasks it depends on, in their order: by key within a workflow, by id outside. One that did not
+// complete, or is gone, gives null.
+const inputs = (queueId: number) => sql.fragment`
+  (select jsonb_agg(case when i.bytes <= ${INPUTS_BYTES_MAX} then jsonb_build_object('key', i.key, 'result', i.result)
+                         else jsonb_build_object('key', i.key) end order by i.at)
+   from (
+     select d.at, coalesce(m.after[d.at], d.id::text) as key, coalesce(o.result, 'null') as result,
+       sum(coalesce(o.bytes, 0)) over (order by d.at) as bytes
+     from unnest(t.depends_on) with ordinality as d(id, at)
+     left join lateral (
+       select m.after from workflow_task m where m.id = t.id and m.queue_id = ${queueId} offset 0
+     ) m on true
+     left join lateral (
+       select o.result, pg_column_size(o.result) as bytes from task o
+       where o.id = d.id and o.queue_id = ('x' || right(d.id::text, 8))::bit(32)::int and o.outcome = 'completed' offset 0
+     ) o on true
+   ) i)`;
+
 // What both claims do with the rows they picked: the move from ready to claimed, shared out in order, and the facts that
 // the workers get. A row that is locked stays where it is until the statement ends, so it is deleted by its place. Each row
 // finds its share by a binary search in the shares' first places: joining the list of shares would be a loop over two lists.
@@ -84,8 +109,9 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
     from gone g
   )
   select g.share, g.place, g.id, t.name, t.payload, t.priority::int as priority, g.attempts, t.max_attempts, g.lease_seq,
-         g.run_at, g.expires_at, t.added, t.depends_on,
-         case when t.catalogued then ${tagNames(a.queueId)} end as tags
+         g.run_at, g.expires_at, t.added, t.depends_on, g.has_dependents as awaited,
+         case when t.catalogued then ${tagNames(a.queueId)} end as tags,
+         case when t.depends_on is not null then ${inputs(a.queueId)} end as inputs
   from gone g cross join lateral (
     select t.id, t.name, t.payload, t.priority, t.max_attempts, t.added, t.catalogued, t.depends_on
     from task t where t.id = g.id and t.queue_id = ${a.queueId} offset 0

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { ints, sql, uuids } from "../../../db/sql.ts";
+import { ints, sql, texts, uuids } from "../../../db/sql.ts";
+import type { Outcome } from "../lifecycle.ts";
 
 /** A task by both parts of its key. */
 export interface TaskKey {
@@ -7,8 +8,13 @@ export interface TaskKey {
   readonly queueId: number;
 }
 
-const pairs = (keys: readonly TaskKey[]) => sql.fragment`
-  unnest(${uuids(keys.map((k) => k.id))}, ${ints(keys.map((k) => k.queueId))}) as i(id, queue_id)`;
+/** A task that has ended, and how. One that was removed counts as cancelled. */
+export interface Ended extends TaskKey {
+  readonly outcome: Outcome;
+}
+
+const idsOf = (keys: readonly TaskKey[]) => uuids(keys.map((key) => key.id));
+const queuesOf = (keys: readonly TaskKey[]) => ints(keys.map((key) => key.queueId));
 
 /**
  * Marks unfinished tasks of one queue as waited for and keeps them from ending until the transaction does. Answers those
@@ -29,80 +35,122 @@ export const markAwaited = (queueId: number, ids: readonly string[]) => sql.type
 
 /** How tasks of one queue ended, null for those that have not. Index: task's primary key. */
 export const outcomes = (queueId: number, ids: readonly string[]) => sql.type(
-  z.strictObject({ id: z.uuid(), outcome: z.string().nullable() }),
+  z.strictObject({ id: z.uuid(), outcome: z.enum(["completed", "failed", "cancelled"]).nullable() }),
 )`
   select t.id, t.outcome::text as outcome from task t where t.queue_id = ${queueId} and t.id = any(${uuids(ids)})`;
 
-/** Writes down what a new task waits for, to be found when that ends. */
-export const addDependencies = (task: TaskKey, on: readonly TaskKey[]) => sql.typeAlias("void")`
+/** That a task waits for another. */
+export interface Edge {
+  readonly task: TaskKey;
+  /** Where the dependency stands among its task's, counted from 1. */
+  readonly position: number;
+  readonly on: TaskKey;
+}
+
+/** Writes down what new tasks wait for, to be found when that ends. */
+export const addDependencies = (edges: readonly Edge[]) => sql.typeAlias("void")`
   insert into task_dependency (queue_id, task_id, position, on_queue_id, on_id)
-  select ${task.queueId}, ${sql.uuid(task.id)}, row_number() over (order by i.id), i.queue_id, i.id from ${pairs(on)}`;
+  select * from unnest(
+    ${queuesOf(edges.map(({ task }) => task))}, ${idsOf(edges.map(({ task }) => task))},
+    ${ints(edges.map(({ position }) => position))}, ${queuesOf(edges.map(({ on }) => on))}, ${idsOf(edges.map(({ on }) => on))})`;
 
 /**
- * Takes away the dependencies on tasks that have ended and answers who waited for them, once per dependency.
- * Each row belongs to one ended task, so two that end at once lock different ones.
- * Index: task_dependency_on_idx.
+ * Tells those concerned that tasks have ended: the tasks that waited for them, which become ready with their last
+ * dependency, and their workflows. Run in the transaction that ended them, as a statement of its own: its snapshot must be
+ * newer than the locks that ending took, or it would overlook who came to wait meanwhile.
+ *
+ * Answers the waiting tasks that became ready, and those that are doomed because a dependency did not complete; the latter
+ * are locked and still waiting. The rows are locked in the order of ids before anything is decided by them, so of two
+ * transactions that end a task's last dependencies the second sees what the first has counted. Each dependency belongs to
+ * one ended task, so no two wait for each other there.
+ * Indexes: task_dependency_on_idx, the primary keys of task_waiting, task and workflow_task.
  */
-export const settleDependencies = (ended: readonly TaskKey[]) => sql.type(
-  z.strictObject({ task_id: z.uuid(), queue_id: z.int(), on_id: z.uuid() }),
+export const settleEnded = (ended: readonly Ended[]) => sql.prepared(
+  "settle_ended",
+  z.strictObject({ id: z.uuid(), queue_id: z.int(), doomed: z.boolean() }),
 )`
-  with found as materialized (
-    select d.task_id, d.queue_id, d.position from ${pairs(ended)} cross join lateral (
-      select d.task_id, d.queue_id, d.position from task_dependency d where d.on_id = i.id and d.on_queue_id = i.queue_id
-      for update
-    ) d
+  with ended as materialized (
+    select * from unnest(${idsOf(ended)}, ${queuesOf(ended)}, ${texts(ended.map(({ outcome }) => outcome))})
+      as i(id, queue_id, outcome)
+  ), edges as (
+    delete from task_dependency d using ended i where d.on_id = any(array[i.id]) and d.on_queue_id = i.queue_id
+    returning d.task_id, d.queue_id, i.outcome
+  ), told as materialized (
+    select e.task_id as id, e.queue_id, count(*)::int as settled, bool_or(e.outcome <> 'completed') as broken
+    from edges e group by e.task_id, e.queue_id order by e.task_id
+  ), locked as materialized (
+    select w.id, w.queue_id, w.unmet - t.settled as unmet, t.broken and w.on_failure <> 'run' as doomed
+    from told t cross join lateral (
+      select w.id, w.queue_id, w.unmet, w.on_failure from task_waiting w where w.id = t.id and w.queue_id = t.queue_id for update
+    ) w
+  ), counted as (
+    update task_waiting w set unmet = l.unmet from locked l
+    where w.id = any(array[l.id]) and w.queue_id = l.queue_id and l.unmet > 0 and not l.doomed
+  ), gone as (
+    delete from task_waiting w using locked l
+    where w.id = any(array[l.id]) and w.queue_id = l.queue_id and l.unmet <= 0 and not l.doomed
+    returning w.id, w.queue_id, w.has_dependents
+  ), ready as (
+    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
+    select g.queue_id, t.priority, t.run_at, g.id, t.attempts, t.lease_seq, g.has_dependents, t.name
+    from gone g cross join lateral (
+      select t.priority, t.run_at, t.attempts, t.lease_seq, t.name from task t
+      where t.id = g.id and t.queue_id = g.queue_id offset 0
+    ) t
+  ), workflows as (
+    insert into workflow_delta (workflow_id, ended, failed, cancelled)
+    select m.workflow_id, count(*), count(*) filter (where i.outcome = 'failed'), count(*) filter (where i.outcome = 'cancelled')
+    from ended i cross join lateral (
+      select m.workflow_id from workflow_task m where m.id = i.id and m.queue_id = i.queue_id offset 0
+    ) m
+    group by m.workflow_id
   )
-  delete from task_dependency d using found f
-  where d.task_id = any(array[f.task_id]) and d.queue_id = f.queue_id and d.position = f.position
-  returning d.task_id, d.queue_id, d.on_id`;
-
-/** What waiting tasks of one queue do when a dependency fails. Locks them in id order. Index: task_waiting's primary key. */
-export const lockWaiting = (queueId: number, ids: readonly string[]) => sql.type(
-  z.strictObject({ id: z.uuid(), on_failure: z.string(), has_dependents: z.boolean() }),
-)`
-  select w.id, w.on_failure, w.has_dependents from task_waiting w
-  where w.queue_id = ${queueId} and w.id = any(${uuids(ids)}) order by w.id for update`;
+  select l.id, l.queue_id, l.doomed from locked l where l.doomed or l.unmet <= 0`;
 
 /**
- * Takes settled dependencies off waiting tasks of one queue; those left with none become pending. Answers these.
- * Indexes: the primary keys.
+ * All tasks that are doomed with these, down the graph: they wait, for these or for others that are doomed, and do not run
+ * when a dependency fails. Reads, locks nothing. Indexes: task_dependency_on_idx, task_waiting's primary key.
  */
-export const unblockTasks = (queueId: number, ids: readonly string[], settled: readonly number[]) => sql.type(
-  z.strictObject({ id: z.uuid() }),
+export const doomedWith = (tasks: readonly TaskKey[]) => sql.type(z.strictObject({ id: z.uuid(), queue_id: z.int() }))`
+  with recursive doomed (id, queue_id) as (
+    select * from unnest(${idsOf(tasks)}, ${queuesOf(tasks)})
+    union
+    select n.task_id, n.queue_id from doomed o cross join lateral (
+      select d.task_id, d.queue_id from task_dependency d cross join lateral (
+        select 1 from task_waiting w where w.id = d.task_id and w.queue_id = d.queue_id and w.on_failure <> 'run' offset 0
+      ) w
+      where d.on_id = o.id and d.on_queue_id = o.queue_id offset 0
+    ) n
+  )
+  select d.id, d.queue_id from doomed d`;
+
+/**
+ * Ends waiting tasks because a dependency did not complete, each as it was told to: cancelled or failed. Answers those it
+ * ended; one that has moved meanwhile is left alone. Locks them in the order of ids. Indexes: the primary keys.
+ */
+export const endWaiting = (tasks: readonly TaskKey[]) => sql.type(
+  z.strictObject({
+    id: z.uuid(),
+    queue_id: z.int(),
+    outcome: z.enum(["cancelled", "failed"]),
+    catalogued: z.boolean(),
+  }),
 )`
   with input as materialized (
-    select i.id, ${queueId}::int as queue_id, i.settled from unnest(${uuids(ids)}, ${ints(settled)}) as i(id, settled)
-  ), counted as (
-    update task_waiting w set unmet = w.unmet - i.settled from input i
-    where w.id = any(array[i.id]) and w.queue_id = i.queue_id and w.unmet > i.settled
+    select * from unnest(${idsOf(tasks)}, ${queuesOf(tasks)}) as i(id, queue_id) order by i.id
   ), gone as (
     delete from task_waiting w using input i
-    where w.id = any(array[i.id]) and w.queue_id = i.queue_id and w.unmet <= i.settled
-    returning w.id, w.has_dependents
-  )
-  insert into task_ready as r (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
-  select ${queueId}, t.priority, t.run_at, t.id, t.attempts, t.lease_seq, g.has_dependents, t.name
-  from gone g cross join lateral (
-    select t.id, t.priority, t.run_at, t.attempts, t.lease_seq, t.name from task t
-    where t.id = g.id and t.queue_id = ${queueId} offset 0
-  ) t
-  returning r.id`;
-
-/** Ends waiting tasks of one queue because a dependency did not complete. Indexes: the primary keys. */
-export const endWaiting = (queueId: number, ids: readonly string[], outcome: "cancelled" | "failed") => sql.type(
-  z.strictObject({ id: z.uuid(), catalogued: z.boolean() }),
-)`
-  with gone as (
-    delete from task_waiting w where w.queue_id = ${queueId} and w.id = any(${uuids(ids)}) returning w.id
+    where w.id = any(array[i.id]) and w.queue_id = i.queue_id and w.on_failure <> 'run'
+    returning w.id, w.queue_id, case w.on_failure when 'fail' then 'failed' else 'cancelled' end::task_outcome as outcome
   ), done as (
-    update task t set outcome = ${outcome}::task_outcome, finished = now(), updated = now(),
+    update task t set outcome = g.outcome, finished = now(), updated = now(),
       errors = coalesce(t.errors, '[]') || jsonb_build_object('attempt', t.attempts, 'at', now(), 'worker', null,
         'message', 'A task that this one depends on did not complete.', 'code', 'dependency_failed')
-    from gone g where t.id = g.id and t.queue_id = ${queueId}
-    returning t.id, t.catalogued
+    from gone g where t.id = any(array[g.id]) and t.queue_id = g.queue_id
+    returning t.id, t.queue_id, t.outcome, t.catalogued
   ), counted as (
     insert into queue_delta (queue_id, failed, cancelled)
-    select ${queueId}, count(*) filter (where ${outcome} = 'failed'), count(*) filter (where ${outcome} = 'cancelled')
-    from done having count(*) > 0
+    select d.queue_id, count(*) filter (where d.outcome = 'failed'), count(*) filter (where d.outcome = 'cancelled')
+    from done d group by d.queue_id
   )
-  select d.id, d.catalogued from done d`;
+  select d.id, d.queue_id, d.outcome::text as outcome, d.catalogued from done d`;

@@ -18,6 +18,7 @@ export function isPlain(row: TaskRow): boolean {
     row.delaySeconds === 0 &&
     row.maxAttempts === null &&
     row.dependsOn === null &&
+    !row.awaited &&
     !isCatalogued(row)
   );
 }

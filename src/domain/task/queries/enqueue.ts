@@ -20,8 +20,12 @@ export interface TaskRow {
   /** Keys of tags that exist, and names of categories that do; null for none. */
   readonly tags: readonly string[] | null;
   readonly categories: readonly string[] | null;
-  /** The tasks it waits for; null for none. */
+  /** The tasks it depends on; null for none. */
   readonly dependsOn: readonly string[] | null;
+  /** How many of them it waits for. */
+  readonly unmet: number;
+  /** Somebody must be told of its end: a task that waits for it, or its workflow. */
+  readonly awaited: boolean;
   readonly onDependencyFailure: string;
 }
 
@@ -62,9 +66,10 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[], at: numb
       ${texts(rows.map((r) => r.dueAt))}::timestamptz[], ${texts(rows.map((r) => r.ownerId))},
       ${texts(rows.map((r) => r.dedupeKey))}, ${floats(rows.map((r) => r.dedupeSeconds))},
       ${texts(rows.map((r) => r.description))}, ${booleans(rows.map(isCatalogued))},
-      ${texts(rows.map((r) => r.dependsOn && `{${r.dependsOn.join()}}`))}, ${texts(rows.map((r) => r.onDependencyFailure))}
+      ${texts(rows.map((r) => r.dependsOn && `{${r.dependsOn.join()}}`))}, ${ints(rows.map((r) => r.unmet))},
+      ${booleans(rows.map((r) => r.awaited))}, ${texts(rows.map((r) => r.onDependencyFailure))}
     ) as i(id, name, payload, priority, run_at, delay, max_attempts, due_at, owner_id, key, key_seconds, description, catalogued,
-           depends_on, on_failure)
+           depends_on, unmet, awaited, on_failure)
   ), seen as materialized (
     select d.key, d.taken,
       coalesce(d.holds_until > now(), false) or exists (
@@ -94,12 +99,11 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[], at: numb
            a.catalogued, a.depends_on::uuid[], a.payload
     from accepted a
   ), ready as (
-    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, name)
-    select ${queueId}, a.priority, a.due, a.id, 0, 0, a.name from accepted a where a.depends_on is null
+    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
+    select ${queueId}, a.priority, a.due, a.id, 0, 0, a.awaited, a.name from accepted a where a.unmet = 0
   ), waiting as (
-    insert into task_waiting (id, queue_id, unmet, on_failure)
-    select a.id, ${queueId}, cardinality(a.depends_on::uuid[]), a.on_failure from accepted a
-    where a.depends_on is not null
+    insert into task_waiting (id, queue_id, unmet, has_dependents, on_failure)
+    select a.id, ${queueId}, a.unmet, a.awaited, a.on_failure from accepted a where a.unmet > 0
   ), counted as (
     insert into queue_delta (queue_id, enqueued)
     select ${queueId}, count(*) from accepted having count(*) > 0

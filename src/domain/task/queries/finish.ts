@@ -1,10 +1,10 @@
 import type { FragmentSqlToken } from "slonik";
 import { z } from "zod";
 import { booleans, floats, ints, jsons, sql, uuids } from "../../../db/sql.ts";
-import type { Receipt } from "../receipt.ts";
+import type { Lease } from "../receipt.ts";
 
-const ids = (receipts: readonly Receipt[]) => uuids(receipts.map((r) => r.id));
-const seqs = (receipts: readonly Receipt[]) => ints(receipts.map((r) => r.leaseSeq));
+const ids = (receipts: readonly Lease[]) => uuids(receipts.map((r) => r.id));
+const seqs = (receipts: readonly Lease[]) => ints(receipts.map((r) => r.leaseSeq));
 
 // How a target of UPDATE or DELETE is joined to its list, here and in the other files: `t.id = any(array[h.id]) and
 // t.queue_id = h.queue_id`. It means `t.id = h.id`, but leaves the planner one way only: a look-up by the key for each row
@@ -48,7 +48,7 @@ const unlisted = sql.fragment`
  */
 export const completeTasks = (
   queueId: number,
-  items: readonly (Receipt & { readonly result?: unknown })[],
+  items: readonly (Lease & { readonly result?: unknown })[],
   settling: boolean,
 ) => sql.prepared(
   "complete_tasks",
@@ -68,7 +68,7 @@ export const completeTasks = (
   )
   select d.id, d.lease_seq, d.worker, ${unlisted} from done d`;
 
-export interface FailItem extends Receipt {
+export interface FailItem extends Lease {
   /** {message, code, data?}; the statement adds attempt, at and worker. */
   readonly error: unknown;
   readonly retry: boolean;
@@ -135,7 +135,7 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
  */
 export const releaseTasks = (
   queueId: number,
-  items: readonly (Receipt & { readonly delaySeconds: number | null })[],
+  items: readonly (Lease & { readonly delaySeconds: number | null })[],
 ) => sql.prepared("release_tasks", z.strictObject({ id: z.uuid(), lease_seq: z.int(), run_at: z.number() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.delaySeconds))})
@@ -155,7 +155,7 @@ export const releaseTasks = (
 /** Renews leases from now on; null seconds for the queue's own. Index: task_lease's primary key. */
 export const extendLeases = (
   queueId: number,
-  items: readonly (Receipt & { readonly leaseSeconds: number | null })[],
+  items: readonly (Lease & { readonly leaseSeconds: number | null })[],
 ) => sql.prepared("extend_leases", z.strictObject({ id: z.uuid(), lease_seq: z.int(), expires_at: z.number() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.leaseSeconds))})
@@ -176,7 +176,7 @@ export const extendLeases = (
 /** Notes progress on the lease, which is narrow, instead of on the task. Index: task_lease's primary key. */
 export const noteProgress = (
   queueId: number,
-  items: readonly (Receipt & { readonly progress: unknown })[],
+  items: readonly (Lease & { readonly progress: unknown })[],
 ) => sql.prepared("note_progress", z.strictObject({ id: z.uuid(), lease_seq: z.int() }))`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.progress))}::jsonb[])

@@ -1,0 +1,96 @@
+import type { Db } from "../db/pool.ts";
+import { Refusal } from "../domain/refusals.ts";
+import { type Revived, reviveTasks } from "../domain/task/queries/change.ts";
+import { addDependencies, type Edge } from "../domain/task/queries/dependencies.ts";
+import { groupBy, markAwaited, recatalogue, retakeKey, type TaskKey } from "../domain/task/repository.ts";
+import {
+  foldWorkflows,
+  getWorkflow,
+  lockFailed,
+  type MemberToRetry,
+  membersToRetry,
+  setStopped,
+} from "../domain/workflow/queries.ts";
+import type { WorkflowState } from "../domain/workflow/views.ts";
+import type { After, EngineContext } from "./context.ts";
+import { lock } from "./workflow-lock.ts";
+
+/** Tasks may end while one looks at them; more often than this one after the other is not believed. */
+const LOOKS_MAX = 100;
+const ALL = 1_000_000;
+
+interface Plan {
+  readonly tasks: readonly (Revived & { readonly waitsFor: readonly TaskKey[]; readonly dedupeKey: string | null })[];
+  /** Tasks that run, and that some of them wait for. */
+  readonly running: readonly TaskKey[];
+}
+
+/** Runs the failed and cancelled tasks of a workflow again; those that depend on others of them wait for these. */
+export async function retryWorkflow(
+  context: EngineContext,
+  tx: Db,
+  projectId: number,
+  id: string,
+  after: After,
+): Promise<{ id: string; state: WorkflowState }> {
+  const { outcome } = await lock(tx, projectId, id);
+  const { tasks } = await plan(tx, id);
+  if (tasks.length === 0 && outcome !== null) throw new Refusal("wrong_state", { state: outcome });
+  await tx.query(setStopped(id, false));
+  for (const { queueId, dedupeKey, id: taskId } of tasks)
+    if (dedupeKey !== null && !(await retakeKey(tx, queueId, dedupeKey, taskId)))
+      throw new Refusal("conflict", { field: "dedupeKey" });
+  if (tasks.length > 0) await revive(context, tx, id, tasks, after);
+  await tx.any(foldWorkflows(ALL, id));
+  const now = await tx.one(getWorkflow(projectId, id));
+  return { id, state: now.outcome ?? "running" };
+}
+
+/** Decides what runs again, of tasks that cannot end or run again meanwhile. */
+async function plan(tx: Db, id: string): Promise<Plan> {
+  for (let look = 0; look < LOOKS_MAX; look++) {
+    const locked = new Set((await tx.any(lockFailed(id))).map((row) => row.id));
+    const members = await tx.any(membersToRetry(id));
+    const planned = planRetry(members);
+    const { ended, unknown } = await markAwaited(tx, planned.running);
+    if (ended.size === 0 && unknown === null && planned.tasks.every((task) => locked.has(task.id))) return planned;
+  }
+  throw new Error(`Tasks of workflow ${id} keep moving.`);
+}
+
+/**
+ * Which tasks run again, and what each waits for. `members` in the order of ids, so that each comes after those it depends
+ * on. One that is gone has completed as far as anybody can tell; of one that will not run again its dependents do as they
+ * were told to.
+ */
+export function planRetry(members: readonly MemberToRetry[]): Plan {
+  const byId = new Map(members.map((member) => [member.id, member]));
+  const again = new Set<string>();
+  const running = new Map<string, TaskKey>();
+  const tasks: Plan["tasks"][number][] = [];
+  for (const member of members) {
+    if (member.deleted || member.outcome === null || member.outcome === "completed") continue;
+    const on = (member.depends_on ?? []).flatMap((id) => byId.get(id) ?? []);
+    const open = on.filter((one) => one.outcome === null || again.has(one.id));
+    const broken = on.some((one) => one.outcome !== null && one.outcome !== "completed" && !again.has(one.id));
+    if (broken && member.on_failure !== "run") continue;
+    again.add(member.id);
+    for (const one of open) if (one.outcome === null) running.set(one.id, keyOf(one));
+    const { on_failure: onFailure, dedupe_key: dedupeKey } = member;
+    tasks.push({ ...keyOf(member), onFailure, dedupeKey, unmet: open.length, waitsFor: open.map(keyOf) });
+  }
+  return { tasks, running: [...running.values()] };
+}
+
+const keyOf = ({ id, queue_id }: MemberToRetry): TaskKey => ({ id, queueId: queue_id });
+
+async function revive(context: EngineContext, tx: Db, id: string, tasks: Plan["tasks"], after: After): Promise<void> {
+  const rows = await tx.any(reviveTasks(id, tasks));
+  if (rows.length < tasks.length) throw new Refusal("conflict", { field: "queue" });
+  for (const [queueId, some] of groupBy(rows, (row) => row.queue_id)) await recatalogue(tx, queueId, some);
+  const edges: Edge[] = tasks.flatMap((task) => task.waitsFor.map((on, index) => ({ task, position: index + 1, on })));
+  if (edges.length > 0) await tx.query(addDependencies(edges));
+  after(() => {
+    for (const queueId of new Set(tasks.map((task) => task.queueId))) context.wakeups.wake(queueId);
+  });
+}

@@ -1,0 +1,116 @@
+import { z } from "zod";
+import type { NewWorkflowTask } from "../../engine/engine.ts";
+import { method } from "../method.ts";
+import {
+  Cursor,
+  inProject,
+  Limit,
+  Payload,
+  QueueName,
+  repeatable,
+  Workflow,
+  WorkflowId,
+  WorkflowName,
+  WorkflowState,
+  workflowTask,
+} from "../shapes.ts";
+
+const TASKS_MAX = 1000;
+const ofWorkflow = { ...repeatable, id: WorkflowId };
+
+const tasks = {
+  queue: QueueName.optional().describe("The queue of tasks that name none."),
+  tasks: z.array(workflowTask).min(1).max(TASKS_MAX),
+};
+
+interface Tasks {
+  readonly queue?: string | undefined;
+  readonly tasks: readonly z.output<typeof workflowTask>[];
+}
+
+function checkQueues({ queue, tasks }: Tasks, context: z.core.$RefinementCtx): void {
+  for (const [at, task] of tasks.entries())
+    if (queue === undefined && task.queue === undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["tasks", at, "queue"],
+        message: "names no queue, and the call has no default",
+      });
+}
+
+const placed = ({ queue, tasks }: Tasks): NewWorkflowTask[] =>
+  tasks.map((task) => ({ ...task, queue: (task.queue ?? queue)! }));
+
+// Not a z.record: that would drop a key such as __proto__.
+const Ids = Payload.describe("The tasks' ids by their keys.");
+const Added = z.strictObject({ id: WorkflowId, tasks: Ids });
+const Changed = z.strictObject({ id: WorkflowId, state: WorkflowState });
+
+export const create = method({
+  name: "workflow.create",
+  summary: "Adds up to 1,000 tasks that may depend on one another, all or none.",
+  params: z.strictObject({ ...repeatable, name: WorkflowName.optional(), ...tasks }).superRefine(checkQueues),
+  result: Added,
+  changing: true,
+  refusals: ["not_found", "conflict", "payload_too_large"],
+  async run(engine, { queue, tasks, ...rest }, call) {
+    return await engine.createWorkflow({ ...rest, tasks: placed({ queue, tasks }) }, call);
+  },
+});
+
+export const add = method({
+  name: "workflow.add",
+  summary: "Adds tasks to a workflow that is running; they may depend on those it has.",
+  params: z.strictObject({ ...ofWorkflow, ...tasks }).superRefine(checkQueues),
+  result: Added,
+  changing: true,
+  refusals: ["not_found", "wrong_state", "conflict", "payload_too_large"],
+  async run(engine, { queue, tasks, ...rest }, call) {
+    return await engine.addToWorkflow({ ...rest, tasks: placed({ queue, tasks }) }, call);
+  },
+});
+
+export const get = method({
+  name: "workflow.get",
+  summary: "A workflow with its tasks and their states.",
+  params: z.strictObject({ ...inProject, id: WorkflowId }),
+  result: Workflow,
+  changing: false,
+  refusals: ["not_found"],
+  run: (engine, params, call) => engine.getWorkflow(params, call),
+});
+
+export const list = method({
+  name: "workflow.list",
+  summary: "Workflows, the newest first; a page may be shorter than limit where they are large.",
+  params: z.strictObject({
+    ...inProject,
+    states: z.array(WorkflowState).min(1).optional(),
+    limit: Limit(1000, 100),
+    cursor: Cursor.optional(),
+  }),
+  result: z.strictObject({ workflows: z.array(Workflow), nextCursor: z.string().nullable() }),
+  changing: false,
+  refusals: [],
+  run: (engine, params, call) => engine.listWorkflows(params, call),
+});
+
+export const cancel = method({
+  name: "workflow.cancel",
+  summary: "Cancels a workflow's unfinished tasks; it ends cancelled.",
+  params: z.strictObject(ofWorkflow),
+  result: Changed,
+  changing: true,
+  refusals: ["not_found", "wrong_state"],
+  run: (engine, params, call) => engine.cancelWorkflow(params, call),
+});
+
+export const retry = method({
+  name: "workflow.retry",
+  summary: "Runs a workflow's failed and cancelled tasks again and leaves the completed.",
+  params: z.strictObject(ofWorkflow),
+  result: Changed,
+  changing: true,
+  refusals: ["not_found", "wrong_state", "conflict"],
+  run: (engine, params, call) => engine.retryWorkflow(params, call),
+});
