@@ -17,7 +17,7 @@ const REDIS = "bullmq:everysec";
 
 /** What is asked of each workload, as far as it was measured. Ratios are of medians. */
 export function standings(medians: Medians): Standing[] {
-  const lines = [W1, W2, W3, W3raw, W3s, W4, W5, W6, W7, W8, W9, catalogue].flatMap((lines) => lines(medians));
+  const lines = [W1, W2, W3, W3raw, W3s, W4, W5, W6, W7, W8, W9, catalogue, graphs].flatMap((lines) => lines(medians));
   return lines.filter((line): line is Standing => line !== null);
 }
 
@@ -138,6 +138,13 @@ const W9: Lines = (medians) =>
 /** Goal for each list among a hundred times as many tasks. */
 const catalogue: Lines = (medians) => medians.ours("catalogue").map((ours) => most(ours, "ratio", "×", 3));
 
+/** Goals for a workflow beside as many plain tasks: worked off, and made and worked off. */
+const graphs: Lines = (medians) =>
+  medians
+    .ours("graphs")
+    .filter(({ how }) => !how.endsWith(", plain"))
+    .flatMap((ours) => [least(ours, "ratio", "×", 0.7), least(ours, "wholeRatio", "×", 0.7)]);
+
 const label = ({ workload, how }: Case) => `${workload} ${how}`;
 const rateOf = (ours: Case) => medianOf(ours, "tasksPerSecond");
 
@@ -209,4 +216,5 @@ const NAMES: Readonly<Record<string, string>> = {
   tasksPerSecond: "tasks",
   endMb: "memory at the end",
   maxMb: "most memory",
+  wholeRatio: "ratio with the making of it",
 };

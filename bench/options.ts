@@ -15,6 +15,7 @@ Workloads, all unless some are named:
   W4      from send to handler                   limits  what PostgreSQL and HTTP alone allow
                                                  callers W1 by number of callers (for --plot)
   catalogue  lists, searches and counts among many tasks ÷ among few
+  graphs     workflows of different shapes ÷ as many plain tasks
 
   --rounds N           rounds over all workloads; W5, W6, W9 and callers are measured in the first only (3)
   --seconds N          length of W1, W2 and the limits (8)
@@ -29,6 +30,7 @@ Workloads, all unless some are named:
   --steady-seconds N   W6: length of each run (60)
   --memory-seconds N   W9: length of the enqueueing (600)
   --catalogued N       catalogue: tasks of the larger database (1000000; the smaller has a hundredth)
+  --graph N            graphs: tasks of a workflow; the chain has a tenth (10000)
   --smoke              every workload of ours in tiny sizes, checking that each works, not how fast; writes no file
   --out FILE           results (bench/results/<date>-<workloads>.json)
   --report FILE        prints the tables of saved results again
@@ -71,6 +73,8 @@ export interface Sizes {
   readonly catalogued: number;
   readonly cataloguedFew: number;
   readonly catalogueCalls: number;
+  /** graphs: tasks of the fan-out and the lattice; the chain has a tenth. */
+  readonly graph: number;
 }
 
 export interface Options {
@@ -111,6 +115,7 @@ const SMOKE: Sizes = {
   catalogued: 2_000,
   cataloguedFew: 200,
   catalogueCalls: 2,
+  graph: 100,
 };
 
 export class UsageError extends Error {}
@@ -161,6 +166,7 @@ function parse(args: readonly string[]) {
         "steady-seconds": text("60"),
         "memory-seconds": text("600"),
         catalogued: text("1000000"),
+        graph: text("10000"),
         smoke: { type: "boolean", default: false },
         out: { type: "string" },
         report: { type: "string" },
@@ -197,6 +203,7 @@ function fullSizes(values: ReturnType<typeof parse>["values"]): Sizes {
     catalogued: number("catalogued", values.catalogued, 100),
     cataloguedFew: Math.ceil(number("catalogued", values.catalogued, 100) / 100),
     catalogueCalls: 100,
+    graph: number("graph", values.graph, 10),
   };
 }
 

@@ -56,6 +56,18 @@ const TABLES: readonly (readonly [workload: string, title: string, columns: read
       column("ratio", "p99 ÷ few", 2),
     ],
   ],
+  [
+    "graphs",
+    "workflows beside as many plain tasks",
+    [
+      RATE,
+      column("p50", "p50 ms", 2),
+      column("ratio", "÷ plain", 2),
+      column("addSeconds", "made in s", 2),
+      column("wholeRatio", "with that ÷ plain", 2),
+      ...COST,
+    ],
+  ],
   ["callers", "W1 by number of callers", [RATE, ...CALL, ...COST]],
 ];
 

@@ -11,7 +11,7 @@ export const W3: Workload = {
   peers: [everyPeer("W3")],
   async run(stage, emit) {
     await using run = await Run.begin(stage);
-    emit({ how: "Worker", figures: await workOff(run, run.urls, { processes: 1, concurrency: 64 }) });
+    emit({ how: "Worker", figures: await fillAndWorkOff(run, run.urls, { processes: 1, concurrency: 64 }) });
   },
 };
 
@@ -22,7 +22,7 @@ export const W7: Workload = {
   peers: [everyPeer("W7")],
   async run(stage, emit) {
     await using run = await Run.begin(stage);
-    emit({ how: "Worker", figures: await workOff(run, run.urls, { processes: 8, concurrency: 8 }) });
+    emit({ how: "Worker", figures: await fillAndWorkOff(run, run.urls, { processes: 8, concurrency: 8 }) });
   },
 };
 
@@ -97,13 +97,24 @@ const LOOK_MS = 5;
 const WORKER_CLAIM = 250;
 
 /** Drained by the project's own Worker: from the start of work until the store says that nothing is left. */
+export async function fillAndWorkOff(run: Run, urls: readonly string[], how: Workforce): Promise<Figures> {
+  const { warmed } = await filled(run, WORKER_CLAIM);
+  return await workOff(run, urls, how, { tasks: run.stage.sizes.tasks, warmed });
+}
+
+export interface Workforce {
+  readonly processes: number;
+  readonly concurrency: number;
+}
+
+/** The same for a queue that holds `tasks`, beside `warmed` that were completed before. */
 export async function workOff(
   run: Run,
   urls: readonly string[],
-  { processes, concurrency }: { processes: number; concurrency: number },
+  { processes, concurrency }: Workforce,
+  { tasks, warmed }: { tasks: number; warmed: number },
 ): Promise<Figures> {
-  const { tasks, capSeconds } = run.stage.sizes;
-  const { warmed } = await filled(run, WORKER_CLAIM);
+  const { capSeconds } = run.stage.sizes;
   const workers = await Promise.all(Array.from({ length: processes }, () => run.child()));
   const handled = workers.map(() => 0);
   for (const [at, worker] of workers.entries())

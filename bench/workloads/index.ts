@@ -2,6 +2,7 @@ import { CATALOGUE } from "./catalogue.ts";
 import { W5 } from "./depth.ts";
 import { W3, W3RAW, W3S, W7 } from "./drain.ts";
 import { CALLERS, W1, W2 } from "./enqueue.ts";
+import { GRAPHS } from "./graphs.ts";
 import { W6 } from "./horizon.ts";
 import { LIMITS } from "./limits.ts";
 import { W9 } from "./memory.ts";
@@ -25,4 +26,5 @@ export const WORKLOADS: readonly Workload[] = [
   LIMITS,
   CALLERS,
   CATALOGUE,
+  GRAPHS,
 ];

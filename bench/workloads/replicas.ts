@@ -1,5 +1,5 @@
 import { Run } from "../stage.ts";
-import { workOff } from "./drain.ts";
+import { fillAndWorkOff } from "./drain.ts";
 import { enqueueOn } from "./enqueue.ts";
 import { pickUp } from "./pickup.ts";
 import type { Workload } from "./workload.ts";
@@ -25,7 +25,7 @@ export const W8: Workload = {
       await using run = await Run.begin(stage, replicas);
       // Two Workers of 32 in one process either way, so that nothing but the number of services differs.
       const urls = replicas === 1 ? [run.url, run.url] : run.urls;
-      emit({ how: named("W3"), figures: await workOff(run, urls, { processes: 1, concurrency: 64 }) });
+      emit({ how: named("W3"), figures: await fillAndWorkOff(run, urls, { processes: 1, concurrency: 64 }) });
     }
     for (const blocked of [false, true]) {
       await using run = await Run.begin(stage, 2, blocked ? { LISTEN_DATABASE_URL: DEAD_DATABASE } : {});
