@@ -595,6 +595,10 @@ CREATE TABLE public.task (
     catalogued boolean DEFAULT false NOT NULL,
     last_worker text,
     last_claimed timestamp with time zone,
+    workflow_id uuid,
+    workflow_key text,
+    depends_on_keys text[],
+    on_dependency_failure text,
     CONSTRAINT task_id_names_queue CHECK ((((('x'::text || "right"((id)::text, 8)))::bit(32))::integer = queue_id)),
     CONSTRAINT task_outcome_when_finished CHECK (((outcome IS NULL) = (finished IS NULL))),
     CONSTRAINT task_payload_object CHECK ((jsonb_typeof(payload) = 'object'::text)),
@@ -685,6 +689,30 @@ COMMENT ON COLUMN public.task.last_worker IS 'Who held the lease that ended last
 --
 
 COMMENT ON COLUMN public.task.last_claimed IS 'When that lease began.';
+
+--
+-- Name: COLUMN task.workflow_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task.workflow_id IS 'The workflow it belongs to, for good. Without a foreign key, as all of task.';
+
+--
+-- Name: COLUMN task.workflow_key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task.workflow_key IS 'What the others of its workflow call it. Once in a workflow: who adds tasks holds the workflow''s row.';
+
+--
+-- Name: COLUMN task.depends_on_keys; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task.depends_on_keys IS 'The keys of the tasks in depends_on, in the same order.';
+
+--
+-- Name: COLUMN task.on_dependency_failure; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task.on_dependency_failure IS 'What a task of a workflow does when a dependency fails, for workflow.retry: task_waiting forgets it.';
 
 --
 -- Name: task_catalogue; Type: TABLE; Schema: public; Owner: -
@@ -778,7 +806,6 @@ COMMENT ON COLUMN public.task_dedupe.taken IS 'How often the key changed hands. 
 CREATE TABLE public.task_dependency (
     queue_id integer NOT NULL,
     task_id uuid NOT NULL,
-    "position" smallint NOT NULL,
     on_queue_id integer NOT NULL,
     on_id uuid NOT NULL
 );
@@ -788,12 +815,6 @@ CREATE TABLE public.task_dependency (
 --
 
 COMMENT ON TABLE public.task_dependency IS 'Which task waits for which. A row goes when the other task ends.';
-
---
--- Name: COLUMN task_dependency."position"; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.task_dependency."position" IS 'Where the dependency stands among its task''s: part of the key in place of on_id, so that no index but its own can find a row by on_id.';
 
 --
 -- Name: task_lease; Type: TABLE; Schema: public; Owner: -
@@ -1055,45 +1076,7 @@ WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', au
 -- Name: TABLE workflow_delta; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.workflow_delta IS 'How many tasks of a workflow each transaction ended, appended, as in queue_delta; fewer than none where they are run again.';
-
---
--- Name: workflow_task; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.workflow_task (
-    id uuid NOT NULL,
-    queue_id integer NOT NULL,
-    workflow_id uuid NOT NULL,
-    key text NOT NULL,
-    after text[],
-    on_failure text NOT NULL,
-    CONSTRAINT workflow_task_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255)))
-);
-
---
--- Name: TABLE workflow_task; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.workflow_task IS 'Which task belongs to which workflow. Without a foreign key to task, as the narrow tables: a row goes in the statement that removes its task.';
-
---
--- Name: COLUMN workflow_task.key; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.workflow_task.key IS 'What the others of its workflow call it.';
-
---
--- Name: COLUMN workflow_task.after; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.workflow_task.after IS 'The keys of the tasks it depends on, in the order of task.depends_on; null for none.';
-
---
--- Name: COLUMN workflow_task.on_failure; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.workflow_task.on_failure IS 'What it does when one of them fails, for workflow.retry: task_waiting forgets it.';
+COMMENT ON TABLE public.workflow_delta IS 'How many tasks of a workflow each statement ended, appended, as in queue_delta; fewer than none where they are to run again.';
 
 --
 -- Name: category category_name_key; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1212,7 +1195,7 @@ ALTER TABLE ONLY public.task_dedupe
 --
 
 ALTER TABLE ONLY public.task_dependency
-    ADD CONSTRAINT task_dependency_pkey PRIMARY KEY (task_id, queue_id, "position");
+    ADD CONSTRAINT task_dependency_pkey PRIMARY KEY (on_id, on_queue_id, task_id, queue_id);
 
 --
 -- Name: task_lease task_lease_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1262,20 +1245,6 @@ ALTER TABLE ONLY public.worker
 
 ALTER TABLE ONLY public.workflow
     ADD CONSTRAINT workflow_pkey PRIMARY KEY (id);
-
---
--- Name: workflow_task workflow_task_key; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.workflow_task
-    ADD CONSTRAINT workflow_task_key UNIQUE (workflow_id, key);
-
---
--- Name: workflow_task workflow_task_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.workflow_task
-    ADD CONSTRAINT workflow_task_pkey PRIMARY KEY (id, queue_id);
 
 --
 -- Name: category_parent_idx; Type: INDEX; Schema: public; Owner: -
@@ -1458,18 +1427,6 @@ CREATE INDEX task_deleted_idx ON ONLY public.task USING btree (id) WHERE (delete
 COMMENT ON INDEX public.task_deleted_idx IS 'Deleted tasks, the newest first, for lists and for upkeep, which removes them in the end.';
 
 --
--- Name: task_dependency_on_idx; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX task_dependency_on_idx ON public.task_dependency USING btree (on_id, on_queue_id);
-
---
--- Name: INDEX task_dependency_on_idx; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON INDEX public.task_dependency_on_idx IS 'For the end of a task: who waits for it.';
-
---
 -- Name: task_errors_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1540,6 +1497,18 @@ CREATE INDEX task_tag_tag_idx ON public.task_tag USING btree (tag_id, hidden, ta
 --
 
 COMMENT ON INDEX public.task_tag_tag_idx IS 'A tag''s tasks, the newest first.';
+
+--
+-- Name: task_workflow_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX task_workflow_idx ON ONLY public.task USING btree (workflow_id, workflow_key) WHERE (workflow_id IS NOT NULL);
+
+--
+-- Name: INDEX task_workflow_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.task_workflow_idx IS 'The tasks of a workflow. None of its columns ever changes, so ending a task leaves it alone.';
 
 --
 -- Name: worker_last_seen_idx; Type: INDEX; Schema: public; Owner: -
@@ -1750,13 +1719,6 @@ ALTER TABLE ONLY public.worker
 
 ALTER TABLE ONLY public.workflow
     ADD CONSTRAINT workflow_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
-
---
--- Name: workflow_task workflow_task_workflow_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.workflow_task
-    ADD CONSTRAINT workflow_task_workflow_id_fkey FOREIGN KEY (workflow_id) REFERENCES public.workflow(id) ON DELETE CASCADE;
 
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261121000001'),

@@ -3,7 +3,7 @@ import type { QueueRow } from "../domain/queue/queries.ts";
 import { Refusal } from "../domain/refusals.ts";
 import type { State } from "../domain/task/lifecycle.ts";
 import { addDependencies, type Edge } from "../domain/task/queries/dependencies.ts";
-import { isCatalogued, type TaskRow } from "../domain/task/queries/enqueue.ts";
+import { isCatalogued, type TaskInWorkflow, type TaskRow } from "../domain/task/queries/enqueue.ts";
 import {
   type Added,
   type Awaited,
@@ -42,8 +42,7 @@ export interface Node extends Placed {
   readonly id: string;
   /** Ids, each once. */
   readonly dependsOn: readonly string[];
-  /** Its end must be told to somebody, whether or not a task waits for it. */
-  readonly awaited: boolean;
+  readonly workflow: TaskInWorkflow | null;
 }
 
 /** What came of new tasks, in their order. */
@@ -70,7 +69,8 @@ export async function addNodes(
   const outside = [...new Set(nodes.flatMap(({ dependsOn }) => dependsOn))].filter((id) => !isNew.has(id));
   const known = await markAwaited(tx, outside.sort().map(keyOf));
   if (known.unknown !== null) throw new Refusal("not_found", { noun: "task", id: known.unknown });
-  const rows = nodes.map((node) => nodeRow(node, known));
+  const awaited = new Set(nodes.flatMap(({ dependsOn }) => dependsOn));
+  const rows = nodes.map((node) => nodeRow(node, known, awaited.has(node.id) || node.workflow !== null));
   const added = new Array<Added>(nodes.length);
   for (const group of groupBy([...nodes.entries()], ([, { queue }]) => queue.id).values()) {
     const { queue } = group[0]![1];
@@ -94,7 +94,7 @@ interface NodeRow {
   readonly doomed: boolean;
 }
 
-function nodeRow(node: Node, { ended }: Awaited): NodeRow {
+function nodeRow(node: Node, { ended }: Awaited, awaited: boolean): NodeRow {
   const open = node.dependsOn.filter((id) => !ended.has(id));
   const failed = node.dependsOn.some((id) => ended.has(id) && ended.get(id) !== "completed");
   const row = taskRow(node.id, node);
@@ -107,13 +107,13 @@ function nodeRow(node: Node, { ended }: Awaited): NodeRow {
       dependsOn: node.dependsOn.length > 0 ? node.dependsOn : null,
       // One that is doomed must not become ready before it is ended.
       unmet: doomed ? Math.max(open.length, 1) : open.length,
-      awaited: node.awaited,
+      awaited,
+      workflow: node.workflow,
     },
   };
 }
 
-const edgesOf = ({ row, open }: NodeRow): Edge[] =>
-  open.map((id, index) => ({ task: keyOf(row.id), position: index + 1, on: keyOf(id) }));
+const edgesOf = ({ row, open }: NodeRow): Edge[] => open.map((id) => ({ task: keyOf(row.id), on: keyOf(id) }));
 
 /** Ends new tasks that a dependency has failed already, with all that depends on them. Answers all of them as they are now. */
 export async function endFailed(

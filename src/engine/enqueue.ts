@@ -99,7 +99,7 @@ async function addTogether(context: EngineContext, db: Db, placed: readonly Plac
     ...one,
     id: context.newId(one.queue.id, at),
     dependsOn: [...new Set(one.task.dependsOn)],
-    awaited: false,
+    workflow: null,
   }));
   return await db.transaction(async (tx) => {
     const grown = await addNodes(context, tx, nodes, at, after);

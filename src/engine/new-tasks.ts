@@ -114,6 +114,7 @@ export function taskRow(id: string, { task, payload }: Pick<Placed, "task" | "pa
     dependsOn: null,
     unmet: 0,
     awaited: false,
+    workflow: null,
     onDependencyFailure: task.onDependencyFailure ?? "cancel",
   };
 }

@@ -40,7 +40,7 @@ export async function retryWorkflow(
   for (const { queueId, dedupeKey, id: taskId } of tasks)
     if (dedupeKey !== null && !(await retakeKey(tx, queueId, dedupeKey, taskId)))
       throw new Refusal("conflict", { field: "dedupeKey" });
-  if (tasks.length > 0) await revive(context, tx, id, tasks, after);
+  if (tasks.length > 0) await revive(context, tx, tasks, after);
   await tx.any(foldWorkflows(ALL, id));
   const now = await tx.one(getWorkflow(projectId, id));
   return { id, state: now.outcome ?? "running" };
@@ -84,11 +84,11 @@ export function planRetry(members: readonly MemberToRetry[]): Plan {
 
 const keyOf = ({ id, queue_id }: MemberToRetry): TaskKey => ({ id, queueId: queue_id });
 
-async function revive(context: EngineContext, tx: Db, id: string, tasks: Plan["tasks"], after: After): Promise<void> {
-  const rows = await tx.any(reviveTasks(id, tasks));
+async function revive(context: EngineContext, tx: Db, tasks: Plan["tasks"], after: After): Promise<void> {
+  const rows = await tx.any(reviveTasks(tasks));
   if (rows.length < tasks.length) throw new Refusal("conflict", { field: "queue" });
   for (const [queueId, some] of groupBy(rows, (row) => row.queue_id)) await recatalogue(tx, queueId, some);
-  const edges: Edge[] = tasks.flatMap((task) => task.waitsFor.map((on, index) => ({ task, position: index + 1, on })));
+  const edges: Edge[] = tasks.flatMap((task) => task.waitsFor.map((on) => ({ task, on })));
   if (edges.length > 0) await tx.query(addDependencies(edges));
   after(() => {
     for (const queueId of new Set(tasks.map((task) => task.queueId))) context.wakeups.wake(queueId);

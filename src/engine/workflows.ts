@@ -42,21 +42,17 @@ async function addTasks(context: EngineContext, tx: Db, adding: Adding, after: A
   for (const place of order) ids.set(placed[place]!.task.key, context.newId(placed[place]!.queue.id, at));
   const nodes: Node[] = order.map((place) => {
     const one = placed[place]!;
-    return { ...one, id: ids.get(one.task.key)!, dependsOn: one.task.after.map((key) => ids.get(key)!), awaited: true };
+    const { key, after } = one.task;
+    return {
+      ...one,
+      id: ids.get(key)!,
+      dependsOn: after.map((other) => ids.get(other)!),
+      workflow: { id, key, after },
+    };
   });
   const grown = await addNodes(context, tx, nodes, at, after);
   // A task that exists already cannot be had: another workflow, or nobody, waits for it.
   if (grown.added.some(({ duplicate }) => duplicate)) throw new Refusal("conflict", { field: "dedupeKey" });
-  await tx.query(
-    queries.insertMembers(
-      id,
-      order.map((place) => {
-        const { task, queue } = placed[place]!;
-        const { key, after, onDependencyFailure = "cancel" } = task;
-        return { id: ids.get(key)!, queueId: queue.id, key, after, onFailure: onDependencyFailure };
-      }),
-    ),
-  );
   await endFailed(context, tx, grown, after);
   return placed.map(({ task: { key } }) => [key, ids.get(key)!]);
 }

@@ -32,6 +32,7 @@ const row = (id: string, dedupeKey: string | null) => ({
   dependsOn: null,
   unmet: 0,
   awaited: false,
+  workflow: null,
   onDependencyFailure: "cancel",
 });
 

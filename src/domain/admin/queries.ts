@@ -76,16 +76,16 @@ export const brokenInvariants = () => sql.type(z.strictObject({ rule: z.string()
   union all
   select 'a workflow counts the tasks that it waits for', w.id::text from workflow w
     where w.unfinished - (select coalesce(sum(d.ended), 0) from workflow_delta d where d.workflow_id = w.id)
-      <> (select count(*) from workflow_task m join task t on t.id = m.id and t.queue_id = m.queue_id
-          where m.workflow_id = w.id and t.outcome is null)
+      <> (select count(*) from task t where t.workflow_id = w.id and t.outcome is null)
   union all
-  select 'a workflow is told of its tasks'' ends', m.id::text from workflow_task m
-    where exists (select 1 from task_ready r where r.id = m.id and r.queue_id = m.queue_id and not r.has_dependents)
-      or exists (select 1 from task_lease l where l.id = m.id and l.queue_id = m.queue_id and not l.has_dependents)
-      or exists (select 1 from task_waiting w where w.id = m.id and w.queue_id = m.queue_id and not w.has_dependents)
+  select 'a workflow is told of its tasks'' ends', p.id::text from (
+      select id, queue_id from task_ready where not has_dependents union all
+      select id, queue_id from task_lease where not has_dependents union all
+      select id, queue_id from task_waiting where not has_dependents) p
+    join task t on t.id = p.id and t.queue_id = p.queue_id and t.workflow_id is not null
   union all
-  select 'what belongs to a workflow is a task', m.id::text from workflow_task m
-    where not exists (select 1 from task t where t.id = m.id and t.queue_id = m.queue_id)
+  select 'a key is that of one task of its workflow', w.workflow_id::text from task w where w.workflow_id is not null
+    group by w.workflow_id, w.workflow_key having count(*) > 1
   union all
   select 'a queue''s totals are its finished tasks', q.name from queue q
     left join queue_total t on t.queue_id = q.id

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { ints, sql, texts, uuids } from "../../db/sql.ts";
-import type { TaskKey } from "../task/queries/dependencies.ts";
+import { sql, texts, uuids } from "../../db/sql.ts";
 
 const Outcome = z.enum(["completed", "failed", "cancelled"]);
 
@@ -36,23 +35,21 @@ export const insertWorkflow = (id: string, projectId: number, name: string | nul
   insert into workflow (id, project_id, name, unfinished, added)
   values (${sql.uuid(id)}, ${projectId}, ${name}, ${tasks}, ${new Date(at).toISOString()}::timestamptz)`;
 
-/** One of a workflow's tasks. */
-export interface Member extends TaskKey {
-  readonly key: string;
-  /** The keys of those it depends on, in the order of the task's. */
-  readonly after: readonly string[];
-  readonly onFailure: string;
-}
+/**
+ * The tasks of a workflow, fenced: the planner would otherwise walk all tasks in whatever order is asked for, and pick these.
+ * Tasks are younger than their workflow, by the same clock but for some milliseconds, so older partitions are not looked at.
+ */
+const membersOf = (id: string, more = sql.fragment``) => sql.fragment`
+  select t.id, t.queue_id, t.workflow_key as key, t.depends_on_keys as after, t.outcome, t.deleted_at is not null as deleted,
+    t.dedupe_key, t.depends_on, t.on_dependency_failure as on_failure
+  from task t where t.workflow_id = ${sql.uuid(id)} and t.id >= ${sql.uuid(anHourBefore(id))} ${more} offset 0`;
 
-/** Says which tasks are a workflow's. */
-export const insertMembers = (workflowId: string, members: readonly Member[]) => sql.typeAlias("void")`
-  insert into workflow_task (id, queue_id, workflow_id, key, after, on_failure)
-  select i.id, i.queue_id, ${sql.uuid(workflowId)}, i.key,
-    case when i.after <> '[]' then array(select jsonb_array_elements_text(i.after)) end, i.on_failure
-  from unnest(
-    ${uuids(members.map((m) => m.id))}, ${ints(members.map((m) => m.queueId))}, ${texts(members.map((m) => m.key))},
-    ${texts(members.map((m) => JSON.stringify(m.after)))}::jsonb[], ${texts(members.map((m) => m.onFailure))}
-  ) as i(id, queue_id, key, after, on_failure)`;
+/** The smallest id of an hour before another was made. */
+function anHourBefore(id: string): string {
+  const ms = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) - 3_600_000;
+  const time = Math.max(0, ms).toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
+}
 
 /** Locks a project's workflow against others that would change its tasks as a whole. Index: workflow's primary key. */
 export const lockWorkflow = (projectId: number, id: string) => sql.type(z.strictObject({ id: z.uuid() }))`
@@ -62,34 +59,30 @@ export const lockWorkflow = (projectId: number, id: string) => sql.type(z.strict
 export const getWorkflow = (projectId: number, id: string) => sql.type(WorkflowRow)`
   select ${current} from workflow w ${unfolded} where w.id = ${sql.uuid(id)} and w.project_id = ${projectId}`;
 
-export const MemberRow = z.strictObject({
-  workflow_id: z.uuid(),
+const MemberRow = z.strictObject({
   key: z.string(),
   id: z.uuid(),
   queue: z.string(),
   state: z.string(),
   after: z.array(z.string()).nullable(),
 });
-export type MemberRow = z.output<typeof MemberRow>;
 
 /**
  * Workflows of a project with their tasks, each task in the order of ids, which is one in which they can run. One statement,
- * so that the states of the tasks are of the same moment as the workflow's. A workflow without tasks has one row of nulls.
- * Indexes: the primary keys, workflow_task_key.
+ * so that the states of the tasks are of the same moment as the workflow's; null for no tasks.
+ * Indexes: the primary keys, task_workflow_idx.
  */
 export const workflowsWithTasks = (projectId: number, ids: readonly string[]) => sql.type(
-  z.strictObject({
-    ...WorkflowRow.shape,
-    tasks: z.array(MemberRow.omit({ workflow_id: true })).nullable(),
-  }),
+  z.strictObject({ ...WorkflowRow.shape, tasks: z.array(MemberRow).nullable() }),
 )`
   select ${current}, m.tasks
   from workflow w ${unfolded} cross join lateral (
-    select jsonb_agg(jsonb_build_object('key', m.key, 'id', m.id, 'queue', q.name, 'state', v.state, 'after', m.after) order by m.id) as tasks
-    from workflow_task m
-    join lateral (select v.state from task_with_state v where v.id = m.id and v.queue_id = m.queue_id offset 0) v on true
-    join lateral (select q.name from queue q where q.id = m.queue_id offset 0) q on true
-    where m.workflow_id = w.id
+    select jsonb_agg(jsonb_build_object('key', t.workflow_key, 'id', t.id, 'queue', q.name, 'state', v.state,
+      'after', t.depends_on_keys) order by t.id) as tasks
+    from task t
+    join lateral (select v.state from task_with_state v where v.id = t.id and v.queue_id = t.queue_id offset 0) v on true
+    join lateral (select q.name from queue q where q.id = t.queue_id offset 0) q on true
+    where t.workflow_id = w.id
   ) m
   where w.project_id = ${projectId} and w.id = any(${uuids(ids)}) order by w.added desc, w.id desc`;
 
@@ -106,18 +99,18 @@ export const listWorkflows = (
   before: WorkflowPlace | null,
   limit: number,
 ) => sql.type(z.strictObject({ id: z.uuid(), added: z.number(), tasks: z.int() }))`
-  select w.id, w.added, (select count(*)::int from workflow_task m where m.workflow_id = w.id) as tasks
+  select w.id, w.added, (select count(*)::int from task t where t.workflow_id = w.id) as tasks
   from workflow w
   where w.project_id = ${projectId}
     and ${before === null ? sql.fragment`true` : sql.fragment`(w.added, w.id) < (${new Date(before.added).toISOString()}::timestamptz, ${sql.uuid(before.id)})`}
     and ${states === null ? sql.fragment`true` : sql.fragment`coalesce(w.outcome::text, 'running') = any(${texts(states)})`}
   order by w.added desc, w.id desc limit ${limit}`;
 
-/** The keys of a workflow's tasks that are among these. Index: workflow_task_key. */
+/** The keys of a workflow's tasks that are among these. Index: task_workflow_idx. */
 export const membersByKey = (workflowId: string, keys: readonly string[]) => sql.type(
   z.strictObject({ key: z.string(), id: z.uuid() }),
 )`
-  select m.key, m.id from workflow_task m where m.workflow_id = ${sql.uuid(workflowId)} and m.key = any(${texts(keys)})`;
+  select m.key, m.id from (${membersOf(workflowId, sql.fragment`and t.workflow_key = any(${texts(keys)})`)}) m`;
 
 /** More tasks for a workflow that is locked. Index: its primary key. */
 export const addToUnfinished = (id: string, tasks: number) => sql.typeAlias("void")`
@@ -127,22 +120,13 @@ export const addToUnfinished = (id: string, tasks: number) => sql.typeAlias("voi
 export const setStopped = (id: string, stopped: boolean) => sql.typeAlias("void")`
   update workflow w set stopped = ${stopped} where w.id = ${sql.uuid(id)}`;
 
-// Fenced: the planner would otherwise walk all workflows' tasks in the order asked for, and pick this one's.
-const membersOf = (id: string) => sql.fragment`
-  select m.id, m.queue_id, m.on_failure from workflow_task m where m.workflow_id = ${sql.uuid(id)} offset 0`;
-
-/**
- * Tasks of a workflow that have not ended, those first that depend on others. Indexes: workflow_task_key, task's primary key.
- */
+/** Tasks of a workflow that have not ended, those first that depend on others. Index: task_workflow_idx. */
 export const unfinishedMembers = (id: string, limit: number) => sql.type(
   z.strictObject({ id: z.uuid(), queue_id: z.int() }),
 )`
-  select m.id, m.queue_id from (${membersOf(id)}) m cross join lateral (
-    select 1 from task t where t.id = m.id and t.queue_id = m.queue_id and t.outcome is null offset 0
-  ) t
-  order by m.id desc limit ${limit}`;
+  select m.id, m.queue_id from (${membersOf(id, sql.fragment`and t.outcome is null`)}) m order by m.id desc limit ${limit}`;
 
-/** Keeps the tasks of a workflow that did not complete as they are. Index: as unfinishedMembers. */
+/** Keeps the tasks of a workflow that did not complete as they are. Indexes: task_workflow_idx, task's primary key. */
 export const lockFailed = (id: string) => sql.type(z.strictObject({ id: z.uuid() }))`
   select t.id from (select m.* from (${membersOf(id)}) m order by m.id) m cross join lateral (
     select t.id from task t
@@ -160,14 +144,10 @@ export const MemberToRetry = z.strictObject({
 });
 export type MemberToRetry = z.output<typeof MemberToRetry>;
 
-/** All that workflow.retry must know of a workflow's tasks, in the order of ids. Indexes: as unfinishedMembers. */
+/** All that workflow.retry must know of a workflow's tasks, in the order of ids. Index: task_workflow_idx. */
 export const membersToRetry = (id: string) => sql.type(MemberToRetry)`
-  select m.id, m.queue_id, t.outcome::text as outcome, t.deleted, t.dedupe_key, t.depends_on, m.on_failure
-  from (${membersOf(id)}) m cross join lateral (
-    select t.outcome, t.deleted_at is not null as deleted, t.dedupe_key, t.depends_on
-    from task t where t.id = m.id and t.queue_id = m.queue_id offset 0
-  ) t
-  order by m.id`;
+  select m.id, m.queue_id, m.outcome::text as outcome, m.deleted, m.dedupe_key, m.depends_on, m.on_failure
+  from (${membersOf(id)}) m order by m.id`;
 
 /**
  * Folds what was appended into the workflows; those that are left with nothing to do have ended then. `id` names one, which
@@ -198,7 +178,7 @@ export const foldWorkflows = (limit: number, id: string | null = null) => sql.ty
 
 /**
  * Forgets workflows that have ended and have no task left, from a place on, in the order of ids. Answers how far it came;
- * no row at the end. Index: workflow's primary key, workflow_task_key.
+ * no row at the end. Indexes: workflow's primary key, task_workflow_idx.
  */
 export const forgetWorkflows = (after: string, limit: number) => sql.type(
   z.strictObject({ last: z.uuid(), walked: z.int() }),
@@ -207,6 +187,6 @@ export const forgetWorkflows = (after: string, limit: number) => sql.type(
     select w.id, w.outcome from workflow w where w.id > ${sql.uuid(after)} order by w.id limit ${limit}
   ), gone as (
     delete from workflow w using walked k
-    where w.id = k.id and w.outcome is not null and not exists (select 1 from workflow_task m where m.workflow_id = w.id)
+    where w.id = k.id and w.outcome is not null and not exists (select 1 from task t where t.workflow_id = w.id)
   )
   select k.id as last, (count(*) over ())::int as walked from walked k order by k.id desc limit 1`;

@@ -78,6 +78,7 @@ const task = {
   dependsOn: null,
   unmet: 0,
   awaited: false,
+  workflow: null,
   onDependencyFailure: "cancel",
 };
 const requests = ids.map((id) => ({
@@ -129,6 +130,7 @@ const HOT: Record<string, Query> = {
   queuesWithDueTasks: queuesWithDueTasks(places),
   namesWithDueTasks: namesWithDueTasks(QUEUE, ["a", "b", "c"]),
   completeTasks: completeTasks(QUEUE, receipts, false),
+  completeAwaitedTasks: completeTasks(QUEUE, receipts, true),
   failTasks: failTasks(
     QUEUE,
     receipts.map((receipt) => ({ ...receipt, ...failure })),
@@ -155,10 +157,7 @@ const HOT: Record<string, Query> = {
   doomedWith: doomedWith(keys),
   endWaiting: endWaiting(keys),
   cancelTasks: cancelTasks(keys),
-  reviveTasks: reviveTasks(
-    ids[0]!,
-    keys.map((key) => ({ ...key, unmet: 1, onFailure: "cancel" })),
-  ),
+  reviveTasks: reviveTasks(keys.map((key) => ({ ...key, unmet: 1, onFailure: "cancel" }))),
   getWorkflow: getWorkflow(1, ids[0]!),
   lockWorkflow: lockWorkflow(1, ids[0]!),
   foldWorkflow: foldWorkflows(1000, ids[0]!),
@@ -197,14 +196,14 @@ const FILL = `
   insert into task_lease (id, queue_id, attempts, lease_seq, claimed_at, expires_at, has_dependents)
     select id, queue_id, 1, 1, now(), now(), false from task where outcome is not null;
   insert into task_waiting (id, queue_id, unmet, on_failure) select id, queue_id, 1, 'run' from task where outcome is null;
-  insert into task_dependency (queue_id, task_id, position, on_queue_id, on_id) select queue_id, id, 1, queue_id, id from task where outcome is null;
+  insert into task_dependency (queue_id, task_id, on_queue_id, on_id) select queue_id, id, queue_id, id from task where outcome is null;
   insert into workflow (id, project_id, unfinished, added) select id, 1, 1, now() from task where outcome is null;
-  insert into workflow_task (id, queue_id, workflow_id, key, on_failure) select id, queue_id, id, 'k', 'cancel' from task where outcome is null;
+  update task set workflow_id = id, workflow_key = 'k' where outcome is null;
   insert into workflow_delta (workflow_id, ended, failed, cancelled) select id, 1, 0, 0 from task where outcome is null;
   insert into task_dedupe (queue_id, key, task_id) select queue_id, id::text, id from task;
   insert into request (project_id, request_id, method, params_hash) select 1, id::text, 'm', '' from task`;
 const TABLES =
-  "task, task_ready, task_lease, task_waiting, task_dependency, task_dedupe, request, workflow, workflow_task, workflow_delta";
+  "task, task_ready, task_lease, task_waiting, task_dependency, task_dedupe, request, workflow, workflow_delta";
 
 const database = testDatabase();
 let client: pg.Client;

@@ -1,6 +1,8 @@
+import type { FragmentSqlToken } from "slonik";
 import { z } from "zod";
 import { ints, json, sql, texts, uuids } from "../../../db/sql.ts";
 import type { TaskKey } from "./dependencies.ts";
+import { toldWorkflows, toldWorkflowsAgain } from "./workflow-ends.ts";
 
 // Takes one unfinished task out of whichever narrow table it is in. A task that moves just now is in none of them for
 // this statement's snapshot; the caller then looks again.
@@ -44,8 +46,8 @@ export const cancelTask = (queueId: number, id: string, reason: string | null, d
         else coalesce(t.errors, '[]') || jsonb_build_object('attempt', h.attempts, 'at', now(), 'worker', h.worker,
                'message', ${reason}::text, 'code', 'cancelled') end
     from held h where t.id = ${sql.uuid(id)} and t.queue_id = ${queueId}
-    returning t.id, t.deleted_at, t.catalogued
-  ), counted as (
+    returning t.id, t.deleted_at, t.catalogued, t.outcome, t.workflow_id
+  ), ${toldWorkflows}, counted as (
     insert into queue_delta (queue_id, cancelled) select ${queueId}, count(*) from done where not ${deleting} having count(*) > 0
   )
   select d.id, h.has_dependents, d.deleted_at, d.catalogued from done d cross join held h`;
@@ -83,11 +85,16 @@ export const cancelTasks = (tasks: readonly TaskKey[]) => sql.type(
       last_worker = case when h.claimed_at is null then t.last_worker else h.worker end,
       last_claimed = coalesce(h.claimed_at, t.last_claimed)
     from held h where t.id = any(array[h.id]) and t.queue_id = h.queue_id
-    returning t.id, t.queue_id, t.catalogued
-  ), counted as (
+    returning t.id, t.queue_id, t.catalogued, t.outcome, t.workflow_id
+  ), ${toldWorkflows}, counted as (
     insert into queue_delta (queue_id, cancelled) select d.queue_id, count(*) from done d group by d.queue_id
   )
   select d.id, d.queue_id, d.catalogued from done d`;
+
+// The rows of task_dependency that tasks have, or had: found by the tasks they depend on, as the table's one index is.
+const edgesOf = (tasks: FragmentSqlToken) => sql.fragment`
+  select k.id, k.queue_id, o.on_id, ('x' || right(o.on_id::text, 8))::bit(32)::int as on_queue_id
+  from ${tasks} k cross join lateral unnest(k.depends_on) as o(on_id) offset 0`;
 
 /** A finished task that is to run again, once so many of its dependencies are settled. */
 export interface Revived extends TaskKey {
@@ -99,21 +106,21 @@ export interface Revived extends TaskKey {
  * Makes tasks of a workflow that did not complete pending again, or waiting, with all their attempts. The queues' rows are
  * locked for key share, as by retryTasks. Indexes: the primary keys.
  */
-export const reviveTasks = (workflowId: string, tasks: readonly Revived[]) => sql.type(
+export const reviveTasks = (tasks: readonly Revived[]) => sql.type(
   z.strictObject({ id: z.uuid(), queue_id: z.int(), catalogued: z.boolean() }),
 )`
   with homes as materialized (
     select q.id from (select distinct i.id from unnest(${ints(tasks.map((t) => t.queueId))}) as i(id) order by i.id) i
     cross join lateral (select q.id from queue q where q.id = i.id for key share) q
   ), locked as materialized (
-    select t.id, t.queue_id, t.outcome, i.unmet, i.on_failure
+    select t.id, t.queue_id, t.outcome, t.depends_on, i.unmet, i.on_failure
     from (
       select * from unnest(
         ${uuids(tasks.map((t) => t.id))}, ${ints(tasks.map((t) => t.queueId))}, ${ints(tasks.map((t) => t.unmet))},
         ${texts(tasks.map((t) => t.onFailure))}) as i(id, queue_id, unmet, on_failure)
       order by i.id
     ) i cross join lateral (
-      select t.id, t.queue_id, t.outcome from task t
+      select t.id, t.queue_id, t.outcome, t.depends_on from task t
       where t.id = i.id and t.queue_id = i.queue_id and t.outcome in ('failed', 'cancelled') and t.deleted_at is null
         and t.queue_id = any(array(select h.id from homes h))
       for update
@@ -121,10 +128,12 @@ export const reviveTasks = (workflowId: string, tasks: readonly Revived[]) => sq
   ), done as (
     update task t set outcome = null, finished = null, updated = now(), result = null, progress = null, attempts = 0, run_at = now()
     from locked k where t.id = any(array[k.id]) and t.queue_id = k.queue_id
-    returning t.id, t.queue_id, t.run_at, t.priority, t.lease_seq, t.name, t.catalogued, k.outcome as was, k.unmet, k.on_failure
+    returning t.id, t.queue_id, t.run_at, t.priority, t.lease_seq, t.name, t.catalogued, t.workflow_id,
+      k.outcome as was, k.unmet, k.on_failure
   ), edges as (
     -- Of a task that was ended while it waited, those dependencies are left that have not ended yet.
-    delete from task_dependency d using locked k where d.task_id = any(array[k.id]) and d.queue_id = k.queue_id
+    delete from task_dependency d using (${edgesOf(sql.fragment`locked`)}) e
+    where d.on_id = any(array[e.on_id]) and d.on_queue_id = e.on_queue_id and d.task_id = e.id and d.queue_id = e.queue_id
   ), again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select d.queue_id, d.priority, d.run_at, d.id, 0, d.lease_seq, true, d.name from done d where d.unmet = 0
@@ -135,26 +144,14 @@ export const reviveTasks = (workflowId: string, tasks: readonly Revived[]) => sq
     insert into queue_delta (queue_id, failed, cancelled)
     select d.queue_id, -count(*) filter (where d.was = 'failed'), -count(*) filter (where d.was = 'cancelled')
     from done d group by d.queue_id
-  ), told as (
-    insert into workflow_delta (workflow_id, ended, failed, cancelled)
-    select ${sql.uuid(workflowId)}, -count(*), -count(*) filter (where d.was = 'failed'), -count(*) filter (where d.was = 'cancelled')
-    from done d having count(*) > 0
-  )
+  ), ${toldWorkflowsAgain}
   select d.id, d.queue_id, d.catalogued from done d`;
-
-/** Tells workflows that tasks of theirs, which had ended, have not any more. */
-const toldAgain = sql.fragment`
-  told as (
-    insert into workflow_delta (workflow_id, ended, failed, cancelled)
-    select m.workflow_id, -count(*), -count(*) filter (where m.was = 'failed'), -count(*) filter (where m.was = 'cancelled')
-    from members m group by m.workflow_id
-  )`;
 
 /**
  * Makes finished tasks pending again after a delay, with all their attempts. `every` seconds lie between one task and the
  * next, in the order of `ids`. Deleted tasks are left alone unless `restoring`. The queue's row is locked for key share, as
  * by enqueueing: queue.delete must not overlook a task that comes back. Workflows are told that they have them to do again.
- * Indexes: task's and workflow_task's primary keys.
+ * Index: task's primary key.
  */
 export const retryTasks = (
   queueId: number,
@@ -177,16 +174,12 @@ export const retryTasks = (
       deleted_at = null,
       run_at = now() + make_interval(secs => ${options.delaySeconds}::float8 + (k.at - 1) * ${options.every}::float8)
     from locked k where t.id = any(array[k.id]) and t.queue_id = k.queue_id
-    returning t.id, t.run_at, t.priority, t.lease_seq, t.name, t.dedupe_key, t.catalogued,
+    returning t.id, t.run_at, t.priority, t.lease_seq, t.name, t.dedupe_key, t.catalogued, t.workflow_id,
       k.outcome as was, k.deleted_at is not null as hidden
-  ), members as materialized (
-    select d.id, d.was, m.workflow_id from done d cross join lateral (
-      select m.workflow_id from workflow_task m where m.id = d.id and m.queue_id = ${queueId} offset 0
-    ) m
   ), again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
-    select ${queueId}, d.priority, d.run_at, d.id, 0, d.lease_seq, d.id in (select m.id from members m), d.name from done d
-  ), ${toldAgain}, counted as (
+    select ${queueId}, d.priority, d.run_at, d.id, 0, d.lease_seq, d.workflow_id is not null, d.name from done d
+  ), ${toldWorkflowsAgain}, counted as (
     insert into queue_delta (queue_id, completed, failed, cancelled)
     select ${queueId}, -count(*) filter (where was = 'completed'), -count(*) filter (where was = 'failed'),
            -count(*) filter (where was = 'cancelled')
@@ -314,17 +307,16 @@ export const purgeTasks = (queueId: number, ids: readonly string[], state: strin
     where t.id = any(array[c.id]) and t.queue_id = c.queue_id
       and coalesce(t.outcome::text, 'unfinished')
         = case when ${state} in ('completed', 'failed', 'cancelled') then ${state} else 'unfinished' end
-    returning t.id, t.queue_id, t.outcome, t.deleted_at, t.catalogued, c.has_dependents
+    returning t.id, t.queue_id, t.outcome, t.deleted_at, t.catalogued, t.depends_on, t.workflow_id, c.has_dependents
   ), keys as (
     delete from task_dedupe d using gone g where d.task_id = any(array[g.id])
   ), edges as (
-    delete from task_dependency d using gone g where d.task_id = any(array[g.id]) and d.queue_id = g.queue_id
-  ), members as (
-    delete from workflow_task m using gone g where m.id = any(array[g.id]) and m.queue_id = g.queue_id
-    returning m.workflow_id, g.outcome
-  ), told as (
+    delete from task_dependency d using (${edgesOf(sql.fragment`gone`)}) e
+    where d.on_id = any(array[e.on_id]) and d.on_queue_id = e.on_queue_id and d.task_id = e.id and d.queue_id = e.queue_id
+  ), told_workflows as (
     insert into workflow_delta (workflow_id, ended, failed, cancelled)
-    select m.workflow_id, count(*), 0, count(*) from members m where m.outcome is null group by m.workflow_id
+    select g.workflow_id, count(*), 0, count(*) from gone g
+    where g.workflow_id is not null and g.outcome is null group by g.workflow_id
   ), counted as (
     insert into queue_delta (queue_id, completed, failed, cancelled)
     select ${queueId}, -count(*) filter (where outcome = 'completed'), -count(*) filter (where outcome = 'failed'),

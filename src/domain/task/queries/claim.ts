@@ -73,16 +73,13 @@ const INPUTS_BYTES_MAX = 4_194_304;
 
 // The results of the tasks it depends on, in their order: by key within a workflow, by id outside. One that did not
 // complete, or is gone, gives null.
-const inputs = (queueId: number) => sql.fragment`
+const inputs = sql.fragment`
   (select jsonb_agg(case when i.bytes <= ${INPUTS_BYTES_MAX} then jsonb_build_object('key', i.key, 'result', i.result)
                          else jsonb_build_object('key', i.key) end order by i.at)
    from (
-     select d.at, coalesce(m.after[d.at], d.id::text) as key, coalesce(o.result, 'null') as result,
+     select d.at, coalesce(t.depends_on_keys[d.at], d.id::text) as key, coalesce(o.result, 'null') as result,
        sum(coalesce(o.bytes, 0)) over (order by d.at) as bytes
      from unnest(t.depends_on) with ordinality as d(id, at)
-     left join lateral (
-       select m.after from workflow_task m where m.id = t.id and m.queue_id = ${queueId} offset 0
-     ) m on true
      left join lateral (
        select o.result, pg_column_size(o.result) as bytes from task o
        where o.id = d.id and o.queue_id = ('x' || right(d.id::text, 8))::bit(32)::int and o.outcome = 'completed' offset 0
@@ -111,9 +108,9 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
   select g.share, g.place, g.id, t.name, t.payload, t.priority::int as priority, g.attempts, t.max_attempts, g.lease_seq,
          g.run_at, g.expires_at, t.added, t.depends_on, g.has_dependents as awaited,
          case when t.catalogued then ${tagNames(a.queueId)} end as tags,
-         case when t.depends_on is not null then ${inputs(a.queueId)} end as inputs
+         case when t.depends_on is not null then ${inputs} end as inputs
   from gone g cross join lateral (
-    select t.id, t.name, t.payload, t.priority, t.max_attempts, t.added, t.catalogued, t.depends_on
+    select t.id, t.name, t.payload, t.priority, t.max_attempts, t.added, t.catalogued, t.depends_on, t.depends_on_keys
     from task t where t.id = g.id and t.queue_id = ${a.queueId} offset 0
   ) t`;
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { ints, sql, texts, uuids } from "../../../db/sql.ts";
+import { booleans, ints, sql, uuids } from "../../../db/sql.ts";
 import type { Outcome } from "../lifecycle.ts";
+import { toldWorkflows } from "./workflow-ends.ts";
 
 /** A task by both parts of its key. */
 export interface TaskKey {
@@ -42,74 +43,75 @@ export const outcomes = (queueId: number, ids: readonly string[]) => sql.type(
 /** That a task waits for another. */
 export interface Edge {
   readonly task: TaskKey;
-  /** Where the dependency stands among its task's, counted from 1. */
-  readonly position: number;
   readonly on: TaskKey;
 }
 
 /** Writes down what new tasks wait for, to be found when that ends. */
 export const addDependencies = (edges: readonly Edge[]) => sql.typeAlias("void")`
-  insert into task_dependency (queue_id, task_id, position, on_queue_id, on_id)
+  insert into task_dependency (queue_id, task_id, on_queue_id, on_id)
   select * from unnest(
     ${queuesOf(edges.map(({ task }) => task))}, ${idsOf(edges.map(({ task }) => task))},
-    ${ints(edges.map(({ position }) => position))}, ${queuesOf(edges.map(({ on }) => on))}, ${idsOf(edges.map(({ on }) => on))})`;
+    ${queuesOf(edges.map(({ on }) => on))}, ${idsOf(edges.map(({ on }) => on))})`;
 
 /**
- * Tells those concerned that tasks have ended: the tasks that waited for them, which become ready with their last
- * dependency, and their workflows. Run in the transaction that ended them, as a statement of its own: its snapshot must be
- * newer than the locks that ending took, or it would overlook who came to wait meanwhile.
+ * Tells the tasks that waited for others that these have ended: they become ready with their last dependency. Run in the
+ * transaction that ended them, as a statement of its own: its snapshot must be newer than the locks that ending took, or it
+ * would overlook who came to wait meanwhile.
  *
  * Answers the waiting tasks that became ready, and those that are doomed because a dependency did not complete; the latter
- * are locked and still waiting. The rows are locked in the order of ids before anything is decided by them, so of two
- * transactions that end a task's last dependencies the second sees what the first has counted. Each dependency belongs to
- * one ended task, so no two wait for each other there.
- * Indexes: task_dependency_on_idx, the primary keys of task_waiting, task and workflow_task.
+ * are locked and still waiting. Where these are all the dependencies that a task still waits for, nobody else can end
+ * another (`sure`), and it is taken at once. The others' rows are locked, in the order of ids, before anything is decided by
+ * them: of two transactions that end a task's last dependencies the second sees what the first has counted. Each dependency
+ * belongs to one ended task, so no two wait for each other there.
+ * Indexes: the primary keys.
  */
 export const settleEnded = (ended: readonly Ended[]) => sql.prepared(
   "settle_ended",
   z.strictObject({ id: z.uuid(), queue_id: z.int(), doomed: z.boolean() }),
 )`
   with ended as materialized (
-    select * from unnest(${idsOf(ended)}, ${queuesOf(ended)}, ${texts(ended.map(({ outcome }) => outcome))})
-      as i(id, queue_id, outcome)
+    select * from unnest(
+      ${idsOf(ended)}, ${queuesOf(ended)}, ${booleans(ended.map(({ outcome }) => outcome === "completed"))}
+    ) as i(id, queue_id, completed)
   ), edges as (
     delete from task_dependency d using ended i where d.on_id = any(array[i.id]) and d.on_queue_id = i.queue_id
-    returning d.task_id, d.queue_id, i.outcome
+    returning d.task_id, d.queue_id, i.completed
   ), told as materialized (
-    select e.task_id as id, e.queue_id, count(*)::int as settled, bool_or(e.outcome <> 'completed') as broken
+    select e.task_id as id, e.queue_id, count(*)::int as settled, not bool_and(e.completed) as broken
     from edges e group by e.task_id, e.queue_id order by e.task_id
+  ), sure as (
+    delete from task_waiting w using told t
+    where w.id = any(array[t.id]) and w.queue_id = t.queue_id and w.unmet <= t.settled and (w.on_failure = 'run' or not t.broken)
+    returning w.id, w.queue_id, w.has_dependents
   ), locked as materialized (
     select w.id, w.queue_id, w.unmet - t.settled as unmet, t.broken and w.on_failure <> 'run' as doomed
     from told t cross join lateral (
       select w.id, w.queue_id, w.unmet, w.on_failure from task_waiting w where w.id = t.id and w.queue_id = t.queue_id for update
     ) w
+    where t.id not in (select s.id from sure s)
   ), counted as (
     update task_waiting w set unmet = l.unmet from locked l
     where w.id = any(array[l.id]) and w.queue_id = l.queue_id and l.unmet > 0 and not l.doomed
-  ), gone as (
+  ), last as (
     delete from task_waiting w using locked l
     where w.id = any(array[l.id]) and w.queue_id = l.queue_id and l.unmet <= 0 and not l.doomed
     returning w.id, w.queue_id, w.has_dependents
+  ), free as materialized (
+    select * from sure union all select * from last
   ), ready as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
-    select g.queue_id, t.priority, t.run_at, g.id, t.attempts, t.lease_seq, g.has_dependents, t.name
-    from gone g cross join lateral (
+    select f.queue_id, t.priority, t.run_at, f.id, t.attempts, t.lease_seq, f.has_dependents, t.name
+    from free f cross join lateral (
       select t.priority, t.run_at, t.attempts, t.lease_seq, t.name from task t
-      where t.id = g.id and t.queue_id = g.queue_id offset 0
+      where t.id = f.id and t.queue_id = f.queue_id offset 0
     ) t
-  ), workflows as (
-    insert into workflow_delta (workflow_id, ended, failed, cancelled)
-    select m.workflow_id, count(*), count(*) filter (where i.outcome = 'failed'), count(*) filter (where i.outcome = 'cancelled')
-    from ended i cross join lateral (
-      select m.workflow_id from workflow_task m where m.id = i.id and m.queue_id = i.queue_id offset 0
-    ) m
-    group by m.workflow_id
   )
-  select l.id, l.queue_id, l.doomed from locked l where l.doomed or l.unmet <= 0`;
+  select f.id, f.queue_id, false as doomed from free f
+  union all select l.id, l.queue_id, true from locked l where l.doomed`;
 
 /**
  * All tasks that are doomed with these, down the graph: they wait, for these or for others that are doomed, and do not run
- * when a dependency fails. Reads, locks nothing. Indexes: task_dependency_on_idx, task_waiting's primary key.
+ * when a dependency fails. Reads, locks nothing. Indexes: the primary keys.
  */
 export const doomedWith = (tasks: readonly TaskKey[]) => sql.type(z.strictObject({ id: z.uuid(), queue_id: z.int() }))`
   with recursive doomed (id, queue_id) as (
@@ -147,8 +149,8 @@ export const endWaiting = (tasks: readonly TaskKey[]) => sql.type(
       errors = coalesce(t.errors, '[]') || jsonb_build_object('attempt', t.attempts, 'at', now(), 'worker', null,
         'message', 'A task that this one depends on did not complete.', 'code', 'dependency_failed')
     from gone g where t.id = any(array[g.id]) and t.queue_id = g.queue_id
-    returning t.id, t.queue_id, t.outcome, t.catalogued
-  ), counted as (
+    returning t.id, t.queue_id, t.outcome, t.catalogued, t.workflow_id
+  ), ${toldWorkflows}, counted as (
     insert into queue_delta (queue_id, failed, cancelled)
     select d.queue_id, count(*) filter (where d.outcome = 'failed'), count(*) filter (where d.outcome = 'cancelled')
     from done d group by d.queue_id

@@ -19,6 +19,7 @@ export function isPlain(row: TaskRow): boolean {
     row.maxAttempts === null &&
     row.dependsOn === null &&
     !row.awaited &&
+    row.workflow === null &&
     !isCatalogued(row)
   );
 }

@@ -26,7 +26,17 @@ export interface TaskRow {
   readonly unmet: number;
   /** Somebody must be told of its end: a task that waits for it, or its workflow. */
   readonly awaited: boolean;
+  /** Null for a task of no workflow. */
+  readonly workflow: TaskInWorkflow | null;
   readonly onDependencyFailure: string;
+}
+
+/** What a task is in its workflow. */
+export interface TaskInWorkflow {
+  readonly id: string;
+  readonly key: string;
+  /** The keys of those it depends on, in the order of dependsOn. */
+  readonly after: readonly string[];
 }
 
 /**
@@ -67,9 +77,11 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[], at: numb
       ${texts(rows.map((r) => r.dedupeKey))}, ${floats(rows.map((r) => r.dedupeSeconds))},
       ${texts(rows.map((r) => r.description))}, ${booleans(rows.map(isCatalogued))},
       ${texts(rows.map((r) => r.dependsOn && `{${r.dependsOn.join()}}`))}, ${ints(rows.map((r) => r.unmet))},
-      ${booleans(rows.map((r) => r.awaited))}, ${texts(rows.map((r) => r.onDependencyFailure))}
+      ${booleans(rows.map((r) => r.awaited))}, ${texts(rows.map((r) => r.onDependencyFailure))},
+      ${texts(rows.map((r) => r.workflow?.id ?? null))}, ${texts(rows.map((r) => r.workflow?.key ?? null))},
+      ${texts(rows.map((r) => (r.workflow?.after.length ? JSON.stringify(r.workflow.after) : null)))}::jsonb[]
     ) as i(id, name, payload, priority, run_at, delay, max_attempts, due_at, owner_id, key, key_seconds, description, catalogued,
-           depends_on, unmet, awaited, on_failure)
+           depends_on, unmet, awaited, on_failure, workflow_id, workflow_key, keys)
   ), seen as materialized (
     select d.key, d.taken,
       coalesce(d.holds_until > now(), false) or exists (
@@ -93,10 +105,13 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[], at: numb
     where i.key is null or i.id in (select k.task_id from taken k)
   ), facts as (
     insert into task (id, queue_id, priority, max_attempts, run_at, added, updated, due_at, name, owner_id, dedupe_key,
-                      description, catalogued, depends_on, payload)
+                      description, catalogued, depends_on, workflow_id, workflow_key, depends_on_keys,
+                      on_dependency_failure, payload)
     select a.id, ${queueId}, a.priority, a.attempts_max, a.due, ${addedAt(at)}, now(), a.due_at, a.name, a.owner_id, a.key,
            a.description,
-           a.catalogued, a.depends_on::uuid[], a.payload
+           a.catalogued, a.depends_on::uuid[], a.workflow_id::uuid, a.workflow_key,
+           case when a.keys is not null then array(select jsonb_array_elements_text(a.keys)) end,
+           case when a.workflow_id is not null then a.on_failure end, a.payload
     from accepted a
   ), ready as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)

@@ -2,6 +2,7 @@ import type { FragmentSqlToken } from "slonik";
 import { z } from "zod";
 import { booleans, floats, ints, jsons, sql, uuids } from "../../../db/sql.ts";
 import type { Lease } from "../receipt.ts";
+import { toldWorkflows } from "./workflow-ends.ts";
 
 const ids = (receipts: readonly Lease[]) => uuids(receipts.map((r) => r.id));
 const seqs = (receipts: readonly Lease[]) => ints(receipts.map((r) => r.leaseSeq));
@@ -24,7 +25,7 @@ const held = (queueId: number, settling: boolean, carried: FragmentSqlToken, als
   ), held as (
     delete from task_lease l using named i
     where l.id = any(array[i.id]) and l.queue_id = i.queue_id and l.lease_seq = i.seq
-      and (${settling} or not l.has_dependents) and ${also}
+      and ${settling ? sql.fragment`true` : sql.fragment`not l.has_dependents`} and ${also}
     returning l.id, l.queue_id, l.attempts, l.lease_seq, l.worker, l.claimed_at, l.progress, l.has_dependents, ${carried}
   )`;
 
@@ -39,6 +40,10 @@ const listed = sql.fragment`
     where d.catalogued and d.outcome is not null and c.id = any(array[d.id]) and c.queue_id = d.queue_id
     returning c.id
   )`;
+// Tasks of workflows end in the statements that settle, so the others, which most tasks end in, need not look for them.
+const workflowOf = (settling: boolean) => (settling ? sql.fragment`, t.workflow_id` : sql.fragment``);
+const tellingWorkflows = (settling: boolean) => (settling ? sql.fragment`${toldWorkflows},` : sql.fragment``);
+
 const unlisted = sql.fragment`
   (d.catalogued and d.outcome is not null and d.id not in (select l.id from listed l)) as unlisted`;
 
@@ -51,7 +56,7 @@ export const completeTasks = (
   items: readonly (Lease & { readonly result?: unknown })[],
   settling: boolean,
 ) => sql.prepared(
-  "complete_tasks",
+  settling ? "complete_awaited_tasks" : "complete_tasks",
   z.strictObject({ id: z.uuid(), lease_seq: z.int(), worker: z.string().nullable(), unlisted: z.boolean() }),
 )`
   with input as materialized (
@@ -62,8 +67,8 @@ export const completeTasks = (
       result = h.result, progress = h.progress, last_worker = h.worker, last_claimed = h.claimed_at
     from held h
     where t.id = any(array[h.id]) and t.queue_id = h.queue_id
-    returning t.id, t.queue_id, t.lease_seq, t.outcome, t.finished, t.catalogued, h.worker
-  ), ${listed}, counted as (
+    returning t.id, t.queue_id, t.lease_seq, t.outcome, t.finished, t.catalogued, h.worker ${workflowOf(settling)}
+  ), ${listed}, ${tellingWorkflows(settling)} counted as (
     insert into queue_delta (queue_id, completed) select ${queueId}, count(*) from done having count(*) > 0
   )
   select d.id, d.lease_seq, d.worker, ${unlisted} from done d`;
@@ -83,7 +88,7 @@ export interface FailItem extends Lease {
  * when it runs again. Indexes: as completeTasks.
  */
 export const failTasks = (queueId: number, items: readonly FailItem[], settling: boolean) => sql.prepared(
-  "fail_tasks",
+  settling ? "fail_awaited_tasks" : "fail_tasks",
   z.strictObject({
     id: z.uuid(),
     lease_seq: z.int(),
@@ -120,8 +125,8 @@ export const failTasks = (queueId: number, items: readonly FailItem[], settling:
     from held h cross join home q
     where t.id = any(array[h.id]) and t.queue_id = h.queue_id
     returning t.id, t.queue_id, t.outcome is not null as dead, t.outcome, t.finished, t.catalogued, t.run_at, t.priority,
-      t.attempts, t.lease_seq, h.has_dependents, t.name, h.worker
-  ), ${listed}, again as (
+      t.attempts, t.lease_seq, h.has_dependents, t.name, h.worker ${workflowOf(settling)}
+  ), ${listed}, ${tellingWorkflows(settling)} again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select ${queueId}, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name from done d where not d.dead
   ), counted as (
@@ -240,8 +245,8 @@ export const expireLeases = (limit: number, from: number | null = null) => sql.p
     from late h
     where t.id = any(array[h.id]) and t.queue_id = h.queue_id
     returning t.id, t.queue_id, t.outcome is not null as dead, t.outcome, t.finished, t.catalogued, t.run_at, t.priority,
-      t.attempts, t.lease_seq, h.has_dependents, t.name, h.worker, h.expires_at as expired_at
-  ), ${listed}, again as (
+      t.attempts, t.lease_seq, h.has_dependents, t.name, h.worker, h.expires_at as expired_at, t.workflow_id
+  ), ${listed}, ${toldWorkflows}, again as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select d.queue_id, d.priority, d.run_at, d.id, d.attempts, d.lease_seq, d.has_dependents, d.name
     from done d where not d.dead
