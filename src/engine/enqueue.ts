@@ -24,6 +24,7 @@ import { addPlain } from "./enqueue-plain.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { distinct, isLabelGone, prepareLabels, putInCatalogue, tagKeys } from "./labels.ts";
 import { answered, orAnswered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
+import { tellSettled } from "./settled.ts";
 
 const DEFAULT_PRIORITY = 5;
 /** A queue deleted while tasks are added to it is made anew; more often than this it is somebody's loop. */
@@ -205,10 +206,7 @@ async function addToQueue(context: EngineContext, db: Db, placed: readonly Place
     if (task.dependsOn?.length && !duplicate) await db.query(addDependencies({ id, queueId }, keysOf(task.dependsOn)));
   }
   const settled = await settle(db, ended);
-  after(() => {
-    for (const queue of settled.woken) context.wakeups.wake(queue);
-    for (const { id } of settled.ended) context.waiters.ended(id);
-  });
+  after(() => tellSettled(context, settled));
   const states = await statesOf(
     db,
     queueId,

@@ -9,6 +9,7 @@ import type { EngineContext } from "./context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import type { Call, Engine, InProject, OfQueue, Page } from "./engine.ts";
 import { answered, repeatable } from "./repeatable.ts";
+import { tellSettled } from "./settled.ts";
 
 /** Tasks moved or removed by one transaction of a bulk operation: long enough to be quick, short enough to wait for. */
 const BULK = 1_000;
@@ -72,8 +73,8 @@ async function purgeState(context: EngineContext, queueId: number, state: State,
     const { count, settled } = await context.hot.transaction((tx) => purge(tx, queueId, ids, state));
     purged += count;
     for (const id of settled.freed) spared.add(id);
-    for (const id of ids) context.waiters.ended(id);
-    for (const woken of settled.woken) context.wakeups.wake(woken);
+    for (const id of ids) context.waiters.ended(queueId, id);
+    tellSettled(context, settled);
   }
 }
 

@@ -6,13 +6,14 @@ import { hideLabels } from "../domain/task/queries/catalogue.ts";
 import * as change from "../domain/task/queries/change.ts";
 import * as read from "../domain/task/queries/read.ts";
 import { recatalogue, retakeKey, settle } from "../domain/task/repository.ts";
-import { type TaskView, taskView, time } from "../domain/task/views.ts";
+import { isSameProgress, type TaskView, taskView, time } from "../domain/task/views.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { After, EngineContext } from "./context.ts";
 import type { Call, Engine, InProject, OfTask } from "./engine.ts";
 import { payloadText } from "./enqueue.ts";
 import { isLabelGone, prepareLabels, relabel } from "./labels.ts";
 import { answered, orAnswered, repeatable } from "./repeatable.ts";
+import { tellSettled } from "./settled.ts";
 
 /** A task moves at most a few times while one call looks; more means it is in no state, which admin.verify reports. */
 const LOOKS_MAX = 50;
@@ -117,9 +118,8 @@ async function cancel(
     if (deleting && row.catalogued) await tx.query(hideLabels({ id, queueId: queue.id }, true));
     const settled = row.has_dependents ? await settle(tx, [{ id, queueId: queue.id }]) : null;
     after(() => {
-      context.waiters.ended(id);
-      for (const woken of settled?.woken ?? []) context.wakeups.wake(woken);
-      for (const ended of settled?.ended ?? []) context.waiters.ended(ended.id);
+      context.waiters.ended(queue.id, id);
+      if (settled) tellSettled(context, settled);
     });
     return row;
   });
@@ -197,16 +197,28 @@ async function updateTask(
   });
 }
 
+/**
+ * Reads a task, and again whenever it may have come to something, until it has ended, or has another progress than the
+ * caller knows of. The place is taken before the first read, so that nothing happens between looking and waiting.
+ */
 async function waitForTask(context: EngineContext, params: Parameters<Engine["waitForTask"]>[0], call: Call) {
+  const { reader, waiters } = context;
   const { projectId, queue } = await locate(context, params, call);
   const deadline = performance.now() + params.waitSeconds * 1000;
-  for (;;) {
-    const row = await context.cold.run((db) => db.maybeOne(read.getTask(projectId, queue.id, params.id)));
-    if (!row) throw notFound(params.id);
-    const left = deadline - performance.now();
-    const done = isFinished(row.state);
-    if (done || left <= 0 || call.signal.aborted) return { task: taskView(row), done };
-    await context.waiters.wait(params.id, left, call.signal);
+  const { id, progress: known } = params;
+  const key = { projectId, queueId: queue.id };
+  const place = waiters.enter({ id, queueId: queue.id, known });
+  try {
+    for (let task = await reader.ask(key, id); ; task = await reader.again(key, id)) {
+      if (!task) throw notFound(id);
+      const left = deadline - performance.now();
+      const done = isFinished(task.state);
+      const news = done || (known !== undefined && !isSameProgress(known, task.progress));
+      if (news || left <= 0 || call.signal.aborted) return { task, done };
+      await waiters.news(place, left, call.signal);
+    }
+  } finally {
+    waiters.leave(place);
   }
 }
 
@@ -215,9 +227,9 @@ export function singleTasks(context: EngineContext) {
   return {
     async getTask(params: InProject & { readonly id: string }, call: Call) {
       const { projectId, queue } = await locate(context, params, call);
-      const row = await context.cold.run((db) => db.maybeOne(read.getTask(projectId, queue.id, params.id)));
-      if (!row) throw notFound(params.id);
-      return taskView(row);
+      const task = await context.reader.ask({ projectId, queueId: queue.id }, params.id);
+      if (!task) throw notFound(params.id);
+      return task;
     },
     updateTask: (params: Parameters<Engine["updateTask"]>[0], call: Call) => updateTask(context, params, call),
     cancelTask: (params: OfTask & { readonly reason?: string | undefined }, call: Call) =>
