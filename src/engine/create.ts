@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly waitersMax: number;
   /** Calls that may wait for a database connection; more are refused as overloaded. */
   readonly gatherMax: number;
+  /** How long those who wait for tasks go without looking when nothing is told to them. */
+  readonly pollMs?: number;
   /** Whether wake-ups from other instances arrive. */
   readonly listening: () => boolean;
 }
@@ -65,7 +67,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     directory: new Directory(hot, options.createQueues),
     bounds: new LowerBounds(),
     wakeups: new Wakeups(),
-    waiters: new TaskWaiters(hot, log),
+    waiters: new TaskWaiters(hot, log, options.pollMs),
     reader: new TaskReader(hot, limits),
     workers: new WorkerLedger(cold, log),
     newId: idGenerator(() => clock.now()),

@@ -42,6 +42,11 @@ export class TaskReader {
     });
   }
 
+  /** Calls that ask for a task now. */
+  get calls(): number {
+    return this.#calls;
+  }
+
   /** A task as a call asks for it; null when there is none. Refused as overloaded while very many calls are reading. */
   async ask(key: LaneKey, id: string): Promise<TaskView | null> {
     if (this.#calls >= this.#callsMax) throw new Refusal("overloaded", { retryAfterSeconds: 1 });

@@ -25,6 +25,7 @@ export class TaskWaiters {
   readonly progress = new Hints({ news: "opensqs_progress", wanted: "opensqs_followed" });
   readonly #db: Database;
   readonly #log: Logger;
+  readonly #pollMs: number;
   readonly #queues = new Map<number, Map<string, Set<WaitingPlace>>>();
   /** Queues to look at; of those in the second only at places that follow progress. */
   #dueQueues = new Set<number>();
@@ -34,9 +35,10 @@ export class TaskWaiters {
   #restsUntil = 0;
   #closed = false;
 
-  constructor(db: Database, log: Logger) {
+  constructor(db: Database, log: Logger, pollMs = POLL_MS) {
     this.#db = db;
     this.#log = log;
+    this.#pollMs = pollMs;
     this.ends.listen(({ queueId }) => {
       if (!this.#queues.has(queueId)) return;
       this.#dueQueues.add(queueId);
@@ -116,7 +118,7 @@ export class TaskWaiters {
       }
       this.#lookSoon();
       this.#pollLater();
-    }, POLL_MS);
+    }, this.#pollMs);
   }
 
   #lookSoon(): void {
