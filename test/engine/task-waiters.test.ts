@@ -1,5 +1,5 @@
 /** Those who wait for tasks: told by hints and by their own instance, never by a poll, which does not come here. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Refusal } from "../../src/domain/refusals.ts";
 import type { Progress } from "../../src/domain/task/views.ts";
 import type { Call, Engine } from "../../src/engine/engine.ts";
@@ -11,6 +11,8 @@ import { until } from "../support/until.ts";
 import { waitingStage } from "./waiting-stage.ts";
 
 const stage = waitingStage();
+// What is not told is never noticed here, and a minute is long to find that out.
+setDefaultTimeout(15_000);
 
 const { call } = stage;
 const WAIT = { waitSeconds: 3_000 };
