@@ -50,6 +50,7 @@ export class Directory {
   forgetProject(name: string): void {
     const known = this.#projects.get(name);
     this.#projects.delete(name);
+    this.#projectsUnderWay.delete(name);
     if (!known) return;
     for (const [key, { row }] of this.#byName)
       if (row.project_id === known.id) {
@@ -123,7 +124,10 @@ export class Directory {
   forget(projectId: number, name: string): void {
     const key = `${projectId}/${name}`;
     const known = this.#byName.get(key);
-    if (known) this.#byId.delete(known.row.id);
+    if (known) {
+      this.#byId.delete(known.row.id);
+      this.#queuesUnderWay.delete(known.row.id);
+    }
     this.#byName.delete(key);
   }
 
@@ -142,7 +146,7 @@ async function joined<K, T>(
 ): Promise<T | null> {
   const other = underWay.get(key);
   if (other) return (await other) ?? (await look());
-  const own = look().finally(() => underWay.delete(key));
+  const own = look().finally(() => underWay.get(key) === own && underWay.delete(key));
   underWay.set(key, own);
   return await own;
 }
