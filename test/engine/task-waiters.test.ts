@@ -57,6 +57,10 @@ describe("every way in which a task ends on another instance reaches those who w
     },
     purge: (_id, _receipt, name) => say((engine) => engine.purgeQueue({ name, states: ["claimed"] }, call)),
     "queue.delete": (_id, _receipt, name) => say((engine) => engine.deleteQueue({ name, force: true }, call)),
+    async "a queue whose tasks are still there"(id) {
+      await withClient(stage.url, (client) => client.query("delete from queue where id = $1", [queueOf(id)]));
+      there().context.waiters.ends.tell(queueOf(id));
+    },
     async "an instance that dies while it deletes a queue"(id) {
       await withClient(stage.url, (client) => client.query("delete from queue where id = $1", [queueOf(id)]));
       await orphansJob(there().context).run();
@@ -226,11 +230,16 @@ describe("progress", () => {
   test("is sent to nobody where only ends are waited for", async () => {
     const { id, receipt } = only(await stage.claimed("unfollowed", 1));
     const { answer } = await waits(id);
+    const other = only(await stage.claimed("ends-after", 1));
+    const { answer: later } = await waits(other.id);
     const before = there().sent.length;
     await there().engine.progress({ receipt, percent: 1 }, call);
+    // What would have been sent of the progress is sent before this, or with it.
+    await there().engine.complete({ receipt: other.receipt }, call);
+    await later;
+    expect(there().sent.slice(before)).toEqual([`ends news ${queueOf(other.id)}`]);
     await there().engine.complete({ receipt }, call);
     await answer;
-    expect(there().sent.slice(before)).toEqual([`ends news ${queueOf(id)}`]);
   });
 });
 
