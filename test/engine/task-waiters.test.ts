@@ -1,4 +1,4 @@
-/** Those who wait for tasks: told by hints and by their own instance, never by a poll, which does not come here. */
+/** Those who wait for tasks: told by hints and by their own instance. Only where it is said does somebody poll. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Refusal } from "../../src/domain/refusals.ts";
 import type { Progress } from "../../src/domain/task/views.ts";
@@ -91,6 +91,20 @@ describe("every way in which a task ends on another instance reaches those who w
       expect(await answer).toMatchObject({ done: true, task: { id, state: "cancelled" } });
     }
   });
+});
+
+test("an instance that hears of nothing finds by its poll what happens, again and again", async () => {
+  const { engine, context } = await stage.alone();
+  for (const way of ["complete", "purge", "progress"] as const) {
+    const { id, receipt } = only(await stage.claimed("alone", 1));
+    const answer = engine.waitForTask({ id, ...WAIT, progress: null }, call).catch((error) => error.type);
+    await until("it waits", () => context.waiters.size === 1 && context.reader.calls === 0);
+    if (way === "complete") await there().engine.complete({ receipt }, call);
+    else if (way === "progress") await there().engine.progress({ receipt, percent: 1 }, call);
+    else await there().engine.purgeQueue({ name: "alone", states: ["claimed"] }, call);
+    if (way === "purge") expect(await answer).toBe("not_found");
+    else expect(await answer).toMatchObject({ done: way === "complete", task: { id } });
+  }
 });
 
 describe("very many", () => {

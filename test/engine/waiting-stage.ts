@@ -18,15 +18,16 @@ export interface Instance extends RunningEngine {
 const NO_POLL_MS = 10_000_000;
 
 /**
- * Two engines on one database without a service around them, which hear each other. Nobody polls: what is not told, on the
+ * Two engines on one database without a service around them, which hear each other and never poll: what is not told, on the
  * instance itself or by a hint, is not noticed.
  */
 export function waitingStage() {
   const database = testDatabase();
   const instances: Instance[] = [];
   const pools: Database[] = [];
+  let alone: Instance | undefined;
   beforeAll(async () => {
-    for (let n = 0; n < 2; n++) instances.push(await instance());
+    for (let n = 0; n < 2; n++) instances.push(await instance(NO_POLL_MS));
     for (const { context, sent, news } of instances)
       for (const kind of ["ends", "progress"] as const) {
         context.waiters[kind].listen(({ queueId }) => news.push(`${kind} ${queueId}`));
@@ -39,11 +40,12 @@ export function waitingStage() {
       }
   });
   database.atEnd(async () => {
+    await alone?.close();
     for (const one of instances) await one.close();
     for (const pool of pools) await pool.end();
   });
 
-  async function instance(): Promise<Instance> {
+  async function instance(pollMs?: number): Promise<Instance> {
     const common = {
       ...slonikTarget(parseDatabaseUrl(database.url)),
       connectTimeoutMs: 10_000,
@@ -66,7 +68,7 @@ export function waitingStage() {
       },
     };
     const made: Instance = Object.assign(
-      await createEngine({ hot: counted, cold, log, ...rest, pollMs: NO_POLL_MS }),
+      await createEngine({ hot: counted, cold, log, ...rest, ...(pollMs === undefined ? {} : { pollMs }) }),
       count,
     );
     return made;
@@ -79,6 +81,11 @@ export function waitingStage() {
     instances,
     get url() {
       return database.url;
+    },
+    /** One that polls, and hears of nothing. */
+    async alone(): Promise<Instance> {
+      alone ??= await instance();
+      return alone;
     },
     /** Tasks of a queue, claimed through the second instance. */
     async claimed(queue: string, count: number) {
