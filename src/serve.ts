@@ -9,7 +9,7 @@ import { parseDatabaseUrl } from "./db/url.ts";
 import { endangering } from "./domain/admin/durability.ts";
 import { durabilitySettings, tasksByState } from "./domain/admin/queries.ts";
 import { createEngine, type RunningEngine } from "./engine/create.ts";
-import { CHANNELS, type Topic } from "./engine/wakeups.ts";
+import { TOPICS } from "./engine/hints.ts";
 import type { Logger } from "./lib/log.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
 import { BODY_BYTES_MAX, createHttpHandler } from "./rpc/http.ts";
@@ -112,7 +112,7 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
     listening: () => listener.isUp,
   });
   undoing.add(() => running.close());
-  connectWakeups(running, listener);
+  connectHints(running, listener);
   await ensurePartitions(running.context);
   const upkeep = startUpkeep([...upkeepJobs(running.context), reviveJob(used)], log);
   undoing.add(() => upkeep.stop());
@@ -156,13 +156,14 @@ async function refuseUnsafe(config: Config, cold: Database, log: Logger): Promis
   log.warn("the database may lose acknowledged tasks", { settings: text });
 }
 
-function connectWakeups({ context }: RunningEngine, listener: Listener): void {
-  for (const topic of Object.keys(CHANNELS) as Topic[])
-    listener.listen(CHANNELS[topic], (payload) => context.wakeups.heard(topic, payload));
-  listener.onStateChange((up) => up && context.wakeups.reconnected());
-  context.wakeups.connect({
-    notify: (topic, payload) => void listener.notify(CHANNELS[topic], payload).catch(() => {}),
-  });
+function connectHints({ context }: RunningEngine, listener: Listener): void {
+  for (const hints of [context.wakeups, context.waiters.ends, context.waiters.progress]) {
+    for (const topic of TOPICS) listener.listen(hints.channels[topic], (payload) => hints.heard(topic, payload));
+    listener.onStateChange((up) => up && hints.reconnected());
+    hints.connect({
+      notify: (topic, payload) => void listener.notify(hints.channels[topic], payload).catch(() => {}),
+    });
+  }
 }
 
 function reviveJob(used: UsedDatabase): Job {

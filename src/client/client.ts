@@ -1,11 +1,12 @@
 import type { JsonObject } from "../lib/json.ts";
-import type { Contract, Params, Result } from "./contract.ts";
+import type { Contract, Params, Result, Task } from "./contract.ts";
 import { type Fetch, HttpTransport } from "./http.ts";
 import { writeMessage } from "./message.ts";
 import { isBrief, METHOD_KINDS, type MethodName, makeRepeatable } from "./methods.ts";
 import { DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
 import { SocketTransport } from "./socket.ts";
 import type { Transport } from "./transport.ts";
+import { type WaitForOptions, waitFor } from "./wait-for.ts";
 
 /**
  * `http`: each call by a request of its own. `websocket`: all calls over one connection, which is opened when it is needed
@@ -64,6 +65,12 @@ export interface Caller {
    * retries), TypeError (a parameter is not JSON), or the signal's reason.
    */
   call<M extends MethodName>(method: M, ...args: Arguments<M>): Promise<Result<M>>;
+  /**
+   * Resolves with a task once it has finished; also when it failed or was cancelled, for that is an answer. Rejects with
+   * TimeoutError, the signal's reason, or what a call rejects with: RpcError `not_found` for a task that is gone,
+   * TransportError when no answer came, after retries.
+   */
+  waitFor(id: string, options?: WaitForOptions): Promise<Task>;
   /** Ends a WebSocket and the calls on it; the client cannot be used any more. Does nothing over HTTP. */
   close(): void;
 }
@@ -142,7 +149,13 @@ export function createClient(options: ClientOptions = {}): Client {
   const call = (method: MethodName, params: JsonObject = {}, how: CallOptions = {}) => send(method, params, how);
   // The one place where the contract's types meet what is only text on the wire: the service checks parameters and
   // results against the same schemas that these types are made from.
-  const client = Object.freeze({ url, call, close: () => transport.close(), ...namespaces }) as unknown as Client;
+  const client = Object.freeze({
+    url,
+    call,
+    waitFor: (id: string, how?: WaitForOptions) => waitFor(client, id, how),
+    close: () => transport.close(),
+    ...namespaces,
+  }) as unknown as Client;
   optionsOf.set(client, options);
   return client;
 }

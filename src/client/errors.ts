@@ -72,6 +72,19 @@ export class TransportError extends Error {
   }
 }
 
+/** A task had not finished when the time of client.waitFor was up. */
+export class TimeoutError extends Error {
+  readonly taskId: string;
+  readonly timeoutSeconds: number;
+
+  constructor(taskId: string, timeoutSeconds: number) {
+    super(`The task ${taskId} has not finished within ${timeoutSeconds} seconds.`);
+    this.name = "TimeoutError";
+    this.taskId = taskId;
+    this.timeoutSeconds = timeoutSeconds;
+  }
+}
+
 /** How a failed call may go on; null when trying again cannot help. */
 export interface Retryable {
   /** False: the service certainly did nothing, so even a call that must not act twice may be sent again. */

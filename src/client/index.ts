@@ -17,10 +17,11 @@ export type {
   Result,
   Task,
 } from "./contract.ts";
-export { type ErrorData, type ErrorType, isRefusal, RpcError, TransportError } from "./errors.ts";
+export { type ErrorData, type ErrorType, isRefusal, RpcError, TimeoutError, TransportError } from "./errors.ts";
 export type { Fetch } from "./http.ts";
 export type { MethodName } from "./methods.ts";
 export type { RetryPolicy } from "./retry.ts";
+export type { Progress, WaitForOptions } from "./wait-for.ts";
 export { type StopOptions, Worker } from "./worker.ts";
 export { LeaseLost, PermanentError, RetryLater, WorkerStopping } from "./worker-errors.ts";
 export type { Listener, Outcome, Step, WorkerEvent } from "./worker-events.ts";

@@ -19,7 +19,7 @@ const LOOK_MAX = 500;
 
 /** The claiming part of the engine. At most `waitersMax` claims wait at a time. */
 export function claiming(context: EngineContext, dispatcher: ClaimDispatcher, waitersMax: number) {
-  context.wakeups.listen(({ queueId, stirred }) => {
+  context.wakeups.listen(({ queueId, marked: stirred }) => {
     if (stirred) context.bounds.stir(queueId);
     const queue = context.directory.known(queueId);
     if (queue) dispatcher.wake({ projectId: queue.project_id, queue: queue.name });

@@ -3,6 +3,7 @@ import type { Logger } from "../lib/log.ts";
 import type { NewId } from "../lib/uuid7.ts";
 import type { Directory } from "./directory.ts";
 import type { LowerBounds } from "./lower-bounds.ts";
+import type { TaskReader } from "./task-reader.ts";
 import type { TaskWaiters } from "./task-waiters.ts";
 import type { Wakeups } from "./wakeups.ts";
 import type { WorkerLedger } from "./worker-ledger.ts";
@@ -18,6 +19,7 @@ export interface EngineContext {
   readonly bounds: LowerBounds;
   readonly wakeups: Wakeups;
   readonly waiters: TaskWaiters;
+  readonly reader: TaskReader;
   readonly workers: WorkerLedger;
   readonly newId: NewId;
   /** The database's time, whole epoch milliseconds, as far as this process can tell without asking. */

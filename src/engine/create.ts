@@ -19,6 +19,7 @@ import { projects } from "./projects.ts";
 import { queues } from "./queues.ts";
 import { tags } from "./tags.ts";
 import { taskLists } from "./task-lists.ts";
+import { TaskReader } from "./task-reader.ts";
 import { TaskWaiters } from "./task-waiters.ts";
 import { singleTasks } from "./tasks.ts";
 import { Wakeups } from "./wakeups.ts";
@@ -42,6 +43,8 @@ export interface EngineOptions {
   readonly waitersMax: number;
   /** Calls that may wait for a database connection; more are refused as overloaded. */
   readonly gatherMax: number;
+  /** How long those who wait for tasks go without looking when nothing is told to them. */
+  readonly pollMs?: number;
   /** Whether wake-ups from other instances arrive. */
   readonly listening: () => boolean;
 }
@@ -57,6 +60,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
   const { hot, cold, log } = options;
   const clock = new DatabaseClock(cold);
   await clock.set();
+  const limits = { slots: SLOTS, gatherMax: options.gatherMax, gatherWeightMax: GATHER_WEIGHT_MAX };
   const context: EngineContext = {
     hot,
     cold,
@@ -64,14 +68,14 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     directory: new Directory(hot, options.createQueues),
     bounds: new LowerBounds(),
     wakeups: new Wakeups(),
-    waiters: new TaskWaiters(hot, log),
+    waiters: new TaskWaiters(hot, log, options.pollMs),
+    reader: new TaskReader(hot, limits),
     workers: new WorkerLedger(cold, log),
     newId: idGenerator(() => clock.now()),
     now: () => clock.now(),
     setClock: () => clock.set(),
   };
   const dispatcher = new ClaimDispatcher(claimCounters(context));
-  const limits = { slots: SLOTS, gatherMax: options.gatherMax, gatherWeightMax: GATHER_WEIGHT_MAX };
   const operations: Engine = {
     enqueue: enqueueing(context, dispatcher, limits),
     claim: claiming(context, dispatcher, options.waitersMax),

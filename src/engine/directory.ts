@@ -22,6 +22,9 @@ export class Directory {
   readonly #projects = new Map<string, { readonly id: number; readonly until: number }>();
   readonly #byName = new Map<string, Remembered>();
   readonly #byId = new Map<number, Remembered>();
+  /** Look-ups under way, which very many calls may join when a moment is over. */
+  readonly #projectsUnderWay = new Map<string, Promise<{ readonly id: number } | null>>();
+  readonly #queuesUnderWay = new Map<number, Promise<QueueRow | null>>();
 
   constructor(db: Database, createQueues: boolean) {
     this.#db = db;
@@ -32,7 +35,9 @@ export class Directory {
   async project(name: string): Promise<number> {
     const known = this.#projects.get(name);
     if (known && known.until > performance.now()) return known.id;
-    const row = await this.#db.run((db) => db.maybeOne(projectByName(name)));
+    const row = await joined(this.#projectsUnderWay, name, () =>
+      this.#db.run((db) => db.maybeOne(projectByName(name))),
+    );
     if (!row) {
       this.#projects.delete(name);
       throw new Refusal("not_found", { noun: "project", id: name });
@@ -45,6 +50,7 @@ export class Directory {
   forgetProject(name: string): void {
     const known = this.#projects.get(name);
     this.#projects.delete(name);
+    this.#projectsUnderWay.delete(name);
     if (!known) return;
     for (const [key, { row }] of this.#byName)
       if (row.project_id === known.id) {
@@ -98,7 +104,7 @@ export class Directory {
     const row =
       known && known.until > performance.now()
         ? known.row
-        : await this.#db.run((db) => db.maybeOne(queueById(queueId)));
+        : await joined(this.#queuesUnderWay, queueId, () => this.#db.run((db) => db.maybeOne(queueById(queueId))));
     if (!row) return null;
     if (row !== known?.row) this.#remember(row);
     return row.project_id === projectId ? row : null;
@@ -118,7 +124,10 @@ export class Directory {
   forget(projectId: number, name: string): void {
     const key = `${projectId}/${name}`;
     const known = this.#byName.get(key);
-    if (known) this.#byId.delete(known.row.id);
+    if (known) {
+      this.#byId.delete(known.row.id);
+      this.#queuesUnderWay.delete(known.row.id);
+    }
     this.#byName.delete(key);
   }
 
@@ -127,4 +136,17 @@ export class Directory {
     this.#byName.set(`${row.project_id}/${row.name}`, remembered);
     this.#byId.set(row.id, remembered);
   }
+}
+
+/** Finds what a look-up under way finds. If that is nothing, a look of its own decides: it may have come meanwhile. */
+async function joined<K, T>(
+  underWay: Map<K, Promise<T | null>>,
+  key: K,
+  look: () => Promise<T | null>,
+): Promise<T | null> {
+  const other = underWay.get(key);
+  if (other) return (await other) ?? (await look());
+  const own = look().finally(() => underWay.get(key) === own && underWay.delete(key));
+  underWay.set(key, own);
+  return await own;
 }

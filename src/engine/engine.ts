@@ -12,7 +12,7 @@ import type { TagView } from "../domain/tag/tag.ts";
 import type { AttemptView } from "../domain/task/attempts.ts";
 import type { State } from "../domain/task/lifecycle.ts";
 import type { TaskFilter } from "../domain/task/queries/filter.ts";
-import type { ClaimedView, TaskView } from "../domain/task/views.ts";
+import type { ClaimedView, Progress, TaskView } from "../domain/task/views.ts";
 import type { WorkerView } from "../domain/worker/worker.ts";
 import type { WorkflowState, WorkflowView } from "../domain/workflow/views.ts";
 
@@ -182,9 +182,13 @@ export interface Engine {
     call: Call,
   ): Promise<{ id: string; state: State; runAt: string }>;
   extend(
-    params: Repeatable & { readonly receipts: readonly string[]; readonly leaseSeconds?: number | undefined },
+    params: Repeatable & {
+      readonly receipts: readonly string[];
+      readonly leaseSeconds?: number | undefined;
+      readonly progress?: Progress | undefined;
+    },
     call: Call,
-  ): Promise<Item<{ id: string; leaseExpiresAt: string }>[]>;
+  ): Promise<Item<{ id: string; leaseExpiresAt: string; progress: Progress | null }>[]>;
   progress(
     params: Repeatable & { readonly receipt: string; readonly percent: number; readonly note?: string | undefined },
     call: Call,
@@ -199,7 +203,12 @@ export interface Engine {
   deleteTask(params: OfTask, call: Call): Promise<{ id: string; deletedAt: string | null }>;
   restoreTask(params: OfTask, call: Call): Promise<{ id: string; deletedAt: string | null }>;
   waitForTask(
-    params: InProject & { readonly id: string; readonly waitSeconds: number },
+    params: InProject & {
+      readonly id: string;
+      readonly waitSeconds: number;
+      /** The progress that the caller knows; without it only the end counts. */
+      readonly progress?: Progress | null | undefined;
+    },
     call: Call,
   ): Promise<{ task: TaskView; done: boolean }>;
 

@@ -4,6 +4,7 @@ import type { QueueRow } from "../domain/queue/queries.ts";
 import { InvalidParams, REFUSALS, Refusal } from "../domain/refusals.ts";
 import { parseReceipt, type Receipt } from "../domain/task/receipt.ts";
 import { type Ended, groupBy, settle, statesOf } from "../domain/task/repository.ts";
+import type { Progress } from "../domain/task/views.ts";
 import { shareOut } from "../lib/share-out.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { After, BatchLimits, EngineContext } from "./context.ts";
@@ -114,9 +115,14 @@ interface InQueue<I, T> {
 
 async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt)[]): Promise<Outcome<T>[]> {
   const nameOf = (item: Receipt) => `${item.id} ${item.leaseSeq}`;
-  // Of the same receipt given twice the first ends the lease; where the lease lives on, the later one's values stand.
+  const { merge } = of.move;
+  // Of the same receipt given twice the first ends the lease; where the lease lives on, they are carried out as one.
   const chosen = new Map<string, I & Receipt>();
-  for (const item of items) if (of.move.keepsLease || !chosen.has(nameOf(item))) chosen.set(nameOf(item), item);
+  for (const item of items) {
+    const earlier = chosen.get(nameOf(item));
+    if (!earlier) chosen.set(nameOf(item), item);
+    else if (merge) chosen.set(nameOf(item), { ...item, ...merge(earlier, item) });
+  }
   const distinct = [...chosen.values()];
   const outcomes = new Map<I & Receipt, Outcome<T>>();
   const isOpen = (item: I & Receipt) => !outcomes.has(item);
@@ -135,7 +141,7 @@ async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt
     if (awaited.length > 0) note(await endAndSettle(of, awaited));
   }
   // The same receipt again: told what a later call would be told.
-  if (of.move.keepsLease) for (const item of items) copyOutcome(outcomes, item, chosen.get(nameOf(item))!);
+  if (merge) for (const item of items) copyOutcome(outcomes, item, chosen.get(nameOf(item))!);
   await refuseStale(of, items.filter(isOpen), outcomes);
   return items.map((item) => outcomes.get(item)!);
 }
@@ -147,9 +153,10 @@ function copyOutcome<I, T>(outcomes: Map<I, Outcome<T>>, item: I, from: I): void
 
 /** Once a move has committed: the worker's figures, and those who wait for the tasks' ends or for ready tasks. */
 function tellOthers<I, T>({ context, queue, move }: InQueue<I, T>, done: ReadonlyMap<string, Done<T>>): void {
-  for (const [id, { answer, worker }] of done) {
+  for (const [id, { answer, worker, progressed }] of done) {
     if (worker !== null && move.counts) context.workers.note(queue.project_id, worker, { [move.counts]: 1 });
-    if (move.ends?.(answer)) context.waiters.ended(id);
+    if (move.ends?.(answer)) context.waiters.ended(queue.id, id);
+    if (progressed) context.waiters.progressed(queue.id, id);
   }
   if (move.frees && done.size > 0) context.wakeups.wake(queue.id, { stirred: false });
 }
@@ -263,11 +270,19 @@ export function finishing(context: EngineContext, limits: BatchLimits) {
       return only(await run.release("task.release", params, call, [item]));
     },
     extend: async (
-      params: Repeatable & { readonly receipts: readonly string[]; readonly leaseSeconds?: number | undefined },
+      params: Repeatable & {
+        readonly receipts: readonly string[];
+        readonly leaseSeconds?: number | undefined;
+        readonly progress?: Progress | undefined;
+      },
       call: Call,
     ) => {
-      const leaseSeconds = params.leaseSeconds ?? null;
-      const items = params.receipts.map((receipt, at) => ({ ...receiptOf(receipt, `receipts[${at}]`), leaseSeconds }));
+      const { leaseSeconds = null, progress } = params;
+      const items = params.receipts.map((receipt, at) => ({
+        ...receiptOf(receipt, `receipts[${at}]`),
+        leaseSeconds,
+        progress,
+      }));
       return (await run.extend("task.extend", params, call, items)).map(toItem);
     },
     progress: async (

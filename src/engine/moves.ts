@@ -3,7 +3,7 @@ import type { Outcome, State } from "../domain/task/lifecycle.ts";
 import { completeTasks, extendLeases, failTasks, noteProgress, releaseTasks } from "../domain/task/queries/finish.ts";
 import type { Lease } from "../domain/task/receipt.ts";
 import { recatalogue } from "../domain/task/repository.ts";
-import { time } from "../domain/task/views.ts";
+import { type Progress, progressView, time } from "../domain/task/views.ts";
 import type { Completed, Failed, Failure } from "./engine.ts";
 
 /** What a move did to one task: the caller's answer, and whose lease it was. */
@@ -12,6 +12,8 @@ export interface Done<T> {
   /** Which of the task's leases it was: a batch may hold receipts of others. */
   readonly leaseSeq: number;
   readonly worker: string | null;
+  /** Whether the task may have another progress now. */
+  readonly progressed?: boolean;
 }
 
 /** Runs a statement on receipts of one queue; answers by task id, leaving out those whose receipt is not current. */
@@ -28,8 +30,8 @@ export interface Move<I, T> {
   readonly stale?: (state: State, current: boolean, id: string) => T | null;
   /** What the worker's figures count, if anything. */
   readonly counts?: "completed" | "failed";
-  /** Whether the receipt is as good after as before. */
-  readonly keepsLease?: boolean;
+  /** What two calls with one receipt come to that meet in a batch, where the receipt is as good after as before. */
+  readonly merge?: (earlier: I, later: I) => I;
   /** Whether it makes tasks ready, for now or later, so that waiting claims should look. */
   readonly frees?: boolean;
   /** How the task ended that got this answer; null while it goes on. Absent where no answer is an end. */
@@ -81,6 +83,7 @@ export const fail: Move<Omit<Failure, "receipt">, Failed> = {
         {
           leaseSeq,
           worker,
+          progressed: !dead,
           answer: dead ? { id, state: "failed", runAt: null } : { id, state: "pending", runAt: time(run_at) },
         },
       ]),
@@ -97,30 +100,44 @@ export const release: Move<{ readonly delaySeconds: number }, { id: string; stat
     return new Map(
       rows.map(({ id, lease_seq: leaseSeq, run_at }) => [
         id,
-        { leaseSeq, worker: null, answer: { id, state: "pending", runAt: time(run_at) } },
+        // What the attempt had noted goes with it.
+        { leaseSeq, worker: null, progressed: true, answer: { id, state: "pending", runAt: time(run_at) } },
       ]),
     );
   },
   frees: true,
 };
 
-export const extend: Move<{ readonly leaseSeconds: number | null }, { id: string; leaseExpiresAt: string }> = {
+interface Extension {
+  readonly leaseSeconds: number | null;
+  readonly progress?: Progress | undefined;
+}
+
+export const extend: Move<Extension, { id: string; leaseExpiresAt: string; progress: Progress | null }> = {
   async statement(db, queueId, items) {
     const rows = await db.any(extendLeases(queueId, items));
+    const noted = new Set(items.filter(({ progress }) => progress !== undefined).map(({ id }) => id));
     return new Map(
-      rows.map(({ id, lease_seq: leaseSeq, expires_at }) => [
+      rows.map(({ id, lease_seq: leaseSeq, expires_at, progress }) => [
         id,
-        { leaseSeq, worker: null, answer: { id, leaseExpiresAt: time(expires_at) } },
+        {
+          leaseSeq,
+          worker: null,
+          progressed: noted.has(id),
+          answer: { id, leaseExpiresAt: time(expires_at), progress: progressView(progress) },
+        },
       ]),
     );
   },
-  keepsLease: true,
+  merge: (earlier, later) => ({ ...later, progress: later.progress ?? earlier.progress }),
 };
 
 export const progress: Move<{ readonly progress: unknown }, { id: string }> = {
   async statement(db, queueId, items) {
     const rows = await db.any(noteProgress(queueId, items));
-    return new Map(rows.map(({ id, lease_seq: leaseSeq }) => [id, { leaseSeq, worker: null, answer: { id } }]));
+    return new Map(
+      rows.map(({ id, lease_seq: leaseSeq }) => [id, { leaseSeq, worker: null, progressed: true, answer: { id } }]),
+    );
   },
-  keepsLease: true,
+  merge: (_earlier, later) => later,
 };

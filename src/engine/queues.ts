@@ -73,7 +73,7 @@ async function purgeState(context: EngineContext, queueId: number, state: State,
     const { count, settled } = await context.hot.transaction((tx) => purge(tx, queueId, ids, state));
     purged += count;
     for (const id of settled.freed) spared.add(id);
-    for (const id of ids) context.waiters.ended(id);
+    for (const id of ids) context.waiters.ended(queueId, id);
     tellSettled(context, settled);
   }
 }

@@ -6,7 +6,7 @@ import { hideLabels } from "../domain/task/queries/catalogue.ts";
 import * as change from "../domain/task/queries/change.ts";
 import * as read from "../domain/task/queries/read.ts";
 import { recatalogue, retakeKey, settle } from "../domain/task/repository.ts";
-import { type TaskView, taskView, time } from "../domain/task/views.ts";
+import { isSameProgress, type TaskView, taskView, time } from "../domain/task/views.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { After, EngineContext } from "./context.ts";
 import type { Call, Engine, InProject, OfTask } from "./engine.ts";
@@ -120,7 +120,7 @@ async function cancel(
     const ended = [{ id, queueId: queue.id, outcome: "cancelled" as const }];
     const settled = await settle(tx, row.has_dependents ? ended : []);
     after(() => {
-      context.waiters.ended(id);
+      context.waiters.ended(queue.id, id);
       tellSettled(context, settled);
     });
     return row;
@@ -199,16 +199,28 @@ async function updateTask(
   });
 }
 
+/**
+ * Reads a task, and again whenever it may have come to something, until it has ended, or has another progress than the
+ * caller knows of. The place is taken before the first read, so that nothing happens between looking and waiting.
+ */
 async function waitForTask(context: EngineContext, params: Parameters<Engine["waitForTask"]>[0], call: Call) {
+  const { reader, waiters } = context;
   const { projectId, queue } = await locate(context, params, call);
   const deadline = performance.now() + params.waitSeconds * 1000;
-  for (;;) {
-    const row = await context.cold.run((db) => db.maybeOne(read.getTask(projectId, queue.id, params.id)));
-    if (!row) throw notFound(params.id);
-    const left = deadline - performance.now();
-    const done = isFinished(row.state);
-    if (done || left <= 0 || call.signal.aborted) return { task: taskView(row), done };
-    await context.waiters.wait(params.id, left, call.signal);
+  const { id, progress: known } = params;
+  const key = { projectId, queueId: queue.id };
+  const place = waiters.enter({ id, queueId: queue.id, known });
+  try {
+    for (let task = await reader.ask(key, id); ; task = await reader.again(key, id)) {
+      if (!task) throw notFound(id);
+      const left = deadline - performance.now();
+      const done = isFinished(task.state);
+      const news = done || (known !== undefined && !isSameProgress(known, task.progress));
+      if (news || left <= 0 || call.signal.aborted) return { task, done };
+      await waiters.news(place, left, call.signal);
+    }
+  } finally {
+    waiters.leave(place);
   }
 }
 
@@ -217,9 +229,9 @@ export function singleTasks(context: EngineContext) {
   return {
     async getTask(params: InProject & { readonly id: string }, call: Call) {
       const { projectId, queue } = await locate(context, params, call);
-      const row = await context.cold.run((db) => db.maybeOne(read.getTask(projectId, queue.id, params.id)));
-      if (!row) throw notFound(params.id);
-      return taskView(row);
+      const task = await context.reader.ask({ projectId, queueId: queue.id }, params.id);
+      if (!task) throw notFound(params.id);
+      return task;
     },
     updateTask: (params: Parameters<Engine["updateTask"]>[0], call: Call) => updateTask(context, params, call),
     cancelTask: (params: OfTask & { readonly reason?: string | undefined }, call: Call) =>

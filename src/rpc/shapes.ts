@@ -76,6 +76,12 @@ export const TaskError = z.strictObject({
   data: JsonValue.optional(),
 });
 
+export const Percent = z.number().min(0).max(100);
+export const Note = text(1_000);
+/** Progress as calls name it; a note that is not there is null, as answers write it. */
+export const Progress = z.strictObject({ percent: Percent, note: Note.nullable().default(null) });
+export const ProgressOut = z.strictObject({ percent: z.number(), note: z.string().nullable() });
+
 /** What any call may carry. */
 export const inProject = { project: ProjectName.optional() };
 export const repeatable = { ...inProject, requestId: RequestId.optional() };
@@ -136,7 +142,7 @@ export const Task = z
       }),
     ),
     result: JsonValue,
-    progress: z.strictObject({ percent: z.number(), note: z.string().nullable() }).nullable(),
+    progress: ProgressOut.nullable(),
     dedupeKey: z.string().nullable(),
     description: z.string().nullable(),
     dueAt: TimeOut.nullable(),

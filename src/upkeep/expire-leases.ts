@@ -50,11 +50,12 @@ export async function expireLate(context: EngineContext, bounds = new LowerBound
     };
   });
   for (const { id, queue_id, dead, worker } of rows) {
-    if (dead) context.waiters.ended(id);
+    if (dead) context.waiters.ended(queue_id, id);
+    else context.waiters.progressed(queue_id, id);
     const queue = context.directory.known(queue_id);
     if (queue && worker !== null) context.workers.note(queue.project_id, worker, { failed: 1 });
   }
-  for (const { id } of settled.ended) context.waiters.ended(id);
+  for (const { id, queueId } of settled.ended) context.waiters.ended(queueId, id);
   const freed = rows.filter(({ dead }) => !dead).map(({ queue_id }) => queue_id);
   const woken = new Set(settled.woken);
   for (const queueId of new Set([...woken, ...freed])) context.wakeups.wake(queueId, { stirred: woken.has(queueId) });

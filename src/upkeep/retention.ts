@@ -4,6 +4,7 @@ import { groupBy, purge } from "../domain/task/repository.ts";
 import { dropOldKeys, expiredTasks, longDeleted, orphans } from "../domain/upkeep/queries.ts";
 import { forgetWorkflows } from "../domain/workflow/queries.ts";
 import type { EngineContext } from "../engine/context.ts";
+import { tellSettled } from "../engine/settled.ts";
 import type { Job } from "./loop.ts";
 
 const BATCH = 1_000;
@@ -77,14 +78,10 @@ async function remove(
 ): Promise<void> {
   for (const group of groupBy(rows, (row) => `${row.queue_id} ${row.state}`).values()) {
     const { queue_id, state } = group[0]!;
-    await context.hot.transaction((tx) =>
-      purge(
-        tx,
-        queue_id,
-        group.map((row) => row.id),
-        state as State | null,
-      ),
-    );
+    const ids = group.map((row) => row.id);
+    const { settled } = await context.hot.transaction((tx) => purge(tx, queue_id, ids, state as State | null));
+    for (const id of ids) context.waiters.ended(queue_id, id);
+    tellSettled(context, settled);
   }
 }
 

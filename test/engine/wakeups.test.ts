@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { type Wakeup, Wakeups } from "../../src/engine/wakeups.ts";
+import type { Hint } from "../../src/engine/hints.ts";
+import { Wakeups } from "../../src/engine/wakeups.ts";
 import { until } from "../support/until.ts";
 
 const open: Wakeups[] = [];
@@ -12,7 +13,7 @@ function instances(count: number) {
   const sent: string[] = [];
   const all = Array.from({ length: count }, () => new Wakeups());
   open.push(...all);
-  const said = all.map(() => [] as Wakeup[]);
+  const said = all.map(() => [] as Hint[]);
   for (const [at, wakeups] of all.entries()) {
     wakeups.listen((wakeup) => said[at]!.push(wakeup));
     wakeups.connect({
@@ -29,10 +30,10 @@ describe("wake-ups", () => {
   test("those who wait here are told at once, and nothing is sent while nobody waits elsewhere", async () => {
     const { all, said, sent } = instances(2);
     all[0]!.wake(7);
-    expect(said[0]).toEqual([{ queueId: 7, stirred: true }]);
+    expect(said[0]).toEqual([{ queueId: 7, marked: true }]);
     all[0]!.waiting(8);
     await until("something is sent", () => sent.length > 0);
-    expect(sent).toEqual(["waiting 8"]);
+    expect(sent).toEqual(["wanted 8"]);
     expect(said[1]).toEqual([]);
   });
 
@@ -43,7 +44,7 @@ describe("wake-ups", () => {
     for (let n = 0; n < 1_000; n++) all[0]!.wake(7, { stirred: false });
     all[0]!.wake(9);
     await until("it is told", () => sent.length === 2);
-    expect(sent[1]).toBe("ready 7");
+    expect(sent[1]).toBe("news 7");
     expect(said[1]!.filter(({ queueId }) => queueId === 7).length).toBeGreaterThanOrEqual(1);
     // Nobody hears a wake-up of its own twice.
     expect(said[0]).toHaveLength(1_001);
@@ -57,7 +58,7 @@ describe("wake-ups", () => {
     all[0]!.wake(7);
     all[0]!.wake(7, { stirred: false });
     await until("it is told", () => sent.length === 2);
-    expect(said[1]).toContainEqual({ queueId: 7, stirred: true });
+    expect(said[1]).toContainEqual({ queueId: 7, marked: true });
   });
 
   test("who begins to wait looks once more, for what came before the others knew", async () => {
@@ -65,15 +66,15 @@ describe("wake-ups", () => {
     all[0]!.waiting(7);
     expect(said[0]).toEqual([]);
     await until("it looks again", () => said[0]!.length === 1);
-    expect(said[0]).toEqual([{ queueId: 7, stirred: false }]);
+    expect(said[0]).toEqual([{ queueId: 7, marked: false }]);
   });
 
   test("without a connection nothing is sent, and nothing fails", () => {
     const alone = new Wakeups();
     open.push(alone);
-    alone.heard("waiting", "other 7");
+    alone.heard("wanted", "other 7");
     alone.wake(7);
     alone.waiting(7);
-    alone.heard("ready", "other x7 8 ");
+    alone.heard("news", "other x7 8 ");
   });
 });

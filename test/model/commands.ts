@@ -103,11 +103,18 @@ export const release = step("release", {
   delaySeconds: optional(fc.constantFrom(0, LATER_SECONDS)),
   requestId,
 });
-export const extend = step("extend", { receipts, leaseSeconds: optional(fc.constant(700)), requestId });
+const percent = fc.constantFrom(0, 33.5, 100);
+const note = optional(fc.constant("so far"));
+export const extend = step("extend", {
+  receipts,
+  leaseSeconds: optional(fc.constant(700)),
+  progress: optional(fc.record({ percent, note }, { requiredKeys: ["percent"] })),
+  requestId,
+});
 export const progress = step("progress", {
   receipt,
-  percent: fc.constantFrom(0, 33.5, 100),
-  note: optional(fc.constant("so far")),
+  percent,
+  note,
 });
 
 const patch = fc.record(

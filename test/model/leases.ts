@@ -8,7 +8,7 @@ import {
   stamp,
   unknownTask,
 } from "./expectation.ts";
-import type { Pattern } from "./pattern.ts";
+import { anything, type Pattern } from "./pattern.ts";
 import { after, errorEntry, type Lease, type Model, type Moment, type Task } from "./state.ts";
 
 type Held = Task & { lease: Lease };
@@ -132,13 +132,18 @@ export const release: Operation<"task.release"> = (scene, params) =>
     }),
   );
 
-export const extend: Operation<"task.extend"> = (scene, { receipts, leaseSeconds }) => {
+export const extend: Operation<"task.extend"> = (scene, { receipts, leaseSeconds, progress }) => {
   const items = receipts.map((receipt) => ({ receipt }));
   return many(
     each(scene, items, (task) => {
       task.lease.expiresAt = after(leaseSeconds ?? task.queue.leaseSeconds);
       task.lease.lapsed = false;
-      return { id: task.id, leaseExpiresAt: stamp(scene, task, "leaseExpiresAt") };
+      if (progress) task.progress = { percent: progress.percent, note: progress.note ?? null };
+      return {
+        id: task.id,
+        leaseExpiresAt: stamp(scene, task, "leaseExpiresAt"),
+        progress: task.progress === "unknown" ? anything : task.progress,
+      };
     }),
   );
 };

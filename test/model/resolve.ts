@@ -117,9 +117,9 @@ function resolvers(model: Model, names: Names): Omit<Picks, "repeat"> {
       return items.length === 0 ? null : call("task.failMany", { items, requestId });
     },
     release: (step) => onReceipt("task.release", step),
-    extend: ({ receipts, leaseSeconds, requestId }) => {
+    extend: ({ receipts, leaseSeconds, progress, requestId }) => {
       const texts = textsOf(receipts);
-      return texts.length === 0 ? null : call("task.extend", { receipts: texts, leaseSeconds, requestId });
+      return texts.length === 0 ? null : call("task.extend", { receipts: texts, leaseSeconds, progress, requestId });
     },
     progress: (step) => onReceipt("task.progress", step),
     update: ({ task, patch, requestId }) => onTask("task.update", task, { ...patch, requestId }),

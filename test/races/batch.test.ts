@@ -51,15 +51,18 @@ test("of two reports of progress the later one stands", async () => {
   expect((await call("task.get", { id })).progress).toEqual({ percent: 20, note: null });
 });
 
-test("of two extensions the later one stands, and both are told so", async () => {
+test("of two extensions the later one stands, but the progress of the one that has it, and both are told so", async () => {
   const [task] = await claimed(1);
   const { receipt, id } = task!;
-  const extend = (leaseSeconds: number) => () => call("task.extend", { receipts: [receipt], leaseSeconds });
-  const answers = await inOneBatch((other) => call("task.extend", { receipts: [other] }), [extend(10), extend(6000)]);
+  const progress = { percent: 10, note: null };
+  const extensions = [{ leaseSeconds: 10, progress }, { leaseSeconds: 6000 }].map(
+    (how) => () => call("task.extend", { receipts: [receipt], ...how }),
+  );
+  const answers = await inOneBatch((other) => call("task.extend", { receipts: [other] }), extensions);
   const { leaseExpiresAt } = await call("task.get", { id });
   expect(Date.parse(leaseExpiresAt!) - Date.now()).toBeGreaterThan(3_000_000);
   expect(answers.flatMap(({ items }) => items)).toEqual([
-    { ok: true, id, leaseExpiresAt: leaseExpiresAt! },
-    { ok: true, id, leaseExpiresAt: leaseExpiresAt! },
+    { ok: true, id, leaseExpiresAt: leaseExpiresAt!, progress },
+    { ok: true, id, leaseExpiresAt: leaseExpiresAt!, progress },
   ]);
 });

@@ -14,6 +14,11 @@ export interface TaskErrorView {
   data?: Json;
 }
 
+export interface Progress {
+  percent: number;
+  note: string | null;
+}
+
 export interface TaskView {
   id: string;
   queue: string;
@@ -30,7 +35,7 @@ export interface TaskView {
   maxAttempts: number;
   errors: TaskErrorView[];
   result: Json;
-  progress: { percent: number; note: string | null } | null;
+  progress: Progress | null;
   dedupeKey: string | null;
   description: string | null;
   dueAt: string | null;
@@ -66,8 +71,16 @@ export interface ClaimedView {
 export const time = (ms: number): string => new Date(ms).toISOString();
 export const timeOrNull = (ms: number | null): string | null => (ms === null ? null : time(ms));
 
+/** Progress as it is stored, null for none. */
+export function progressView(stored: unknown): Progress | null {
+  const progress = stored as { percent: number; note?: string | null } | null;
+  return progress && { percent: progress.percent, note: progress.note ?? null };
+}
+
+export const isSameProgress = (one: Progress | null, other: Progress | null): boolean =>
+  one?.percent === other?.percent && one?.note === other?.note;
+
 export function taskView(row: TaskRow): TaskView {
-  const progress = row.progress as { percent: number; note?: string | null } | null;
   return {
     id: row.id,
     queue: row.queue,
@@ -84,7 +97,7 @@ export function taskView(row: TaskRow): TaskView {
     maxAttempts: row.max_attempts,
     errors: ((row.errors ?? []) as Omit<TaskErrorView, "code">[]).map(errorView),
     result: row.result as Json,
-    progress: progress && { percent: progress.percent, note: progress.note ?? null },
+    progress: progressView(row.progress),
     dedupeKey: row.dedupe_key,
     description: row.description,
     dueAt: timeOrNull(row.due_at),

@@ -12,10 +12,14 @@ import {
   JsonValue,
   LeaseSeconds,
   Limit,
+  Note,
   newTask,
   OwnerId,
   Payload,
+  Percent,
   Priority,
+  Progress,
+  ProgressOut,
   QueueName,
   ReceiptText,
   repeatable,
@@ -180,8 +184,11 @@ export const extend = method({
     ...repeatable,
     receipts: z.array(ReceiptText).min(1).max(MANY_MAX),
     leaseSeconds: LeaseSeconds.optional().describe("Default: the queue's."),
+    progress: Progress.optional().describe("Noted for all of them, as by task.progress."),
   }),
-  result: z.strictObject({ items: z.array(item({ id: TaskId, leaseExpiresAt: TimeOut })) }),
+  result: z.strictObject({
+    items: z.array(item({ id: TaskId, leaseExpiresAt: TimeOut, progress: ProgressOut.nullable() })),
+  }),
   changing: true,
   refusals: [],
   async run(engine, params, call) {
@@ -195,8 +202,8 @@ export const progress = method({
   params: z.strictObject({
     ...repeatable,
     receipt: ReceiptText,
-    percent: z.number().min(0).max(100),
-    note: z.string().max(1000).optional(),
+    percent: Percent,
+    note: Note.optional(),
   }),
   result: z.strictObject({ id: TaskId }),
   changing: true,
@@ -345,8 +352,17 @@ export const restore = method({
 
 export const wait = method({
   name: "task.wait",
-  summary: "Waits until a task has finished.",
-  params: z.strictObject({ ...inProject, id: TaskId, waitSeconds: WaitSeconds }),
+  summary: "Waits until a task has finished, or until its progress is another than the caller knows.",
+  params: z.strictObject({
+    ...inProject,
+    id: TaskId,
+    waitSeconds: WaitSeconds,
+    progress: Progress.nullable()
+      .optional()
+      .describe(
+        "The progress that is known, null for none: answers as soon as it is another. Without it only the end counts.",
+      ),
+  }),
   result: z.strictObject({ task: Task, done: z.boolean() }),
   changing: false,
   refusals: ["not_found"],

@@ -37,7 +37,7 @@ import {
   noteProgress,
   releaseTasks,
 } from "../../../src/domain/task/queries/finish.ts";
-import { endedOf, getState, getTask } from "../../../src/domain/task/queries/read.ts";
+import { getState, getTask, getTasks, newsOf } from "../../../src/domain/task/queries/read.ts";
 import { expiredTasks } from "../../../src/domain/upkeep/queries.ts";
 import {
   foldWorkflows,
@@ -165,7 +165,8 @@ const HOT: Record<string, Query> = {
   unfinishedMembers: unfinishedMembers(ids[0]!, 100),
   lockFailed: lockFailed(ids[0]!),
   membersToRetry: membersToRetry(ids[0]!),
-  endedOf: endedOf(QUEUE, ids),
+  getTasks: getTasks(1, QUEUE, ids, 1_000_000),
+  newsOf: newsOf(ids.map((id, at) => ({ id, queueId: QUEUE, known: at % 2 ? null : undefined }))),
   takeRequests: takeRequests(requests),
   getRequests: getRequests(requests),
   noteAnswers: noteAnswers(requests.map((request) => ({ ...request, answer: "{}" }))),

@@ -157,26 +157,36 @@ export const releaseTasks = (
   )
   select d.id, d.lease_seq, d.run_at from done d`;
 
-/** Renews leases from now on; null seconds for the queue's own. Index: task_lease's primary key. */
+/**
+ * Renews leases from now on, null seconds for the queue's own, and notes their progress where one is given. Answers the
+ * progress that stands: that of an earlier attempt, which the task has, until there is another. Indexes: task_lease's and
+ * task's primary keys.
+ */
 export const extendLeases = (
   queueId: number,
-  items: readonly (Lease & { readonly leaseSeconds: number | null })[],
-) => sql.prepared("extend_leases", z.strictObject({ id: z.uuid(), lease_seq: z.int(), expires_at: z.number() }))`
+  items: readonly (Lease & { readonly leaseSeconds: number | null; readonly progress?: unknown })[],
+) => sql.prepared(
+  "extend_leases",
+  z.strictObject({ id: z.uuid(), lease_seq: z.int(), expires_at: z.number(), progress: z.unknown() }),
+)`
   with input as materialized (
-    select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.leaseSeconds))})
-      as i(id, seq, seconds) order by i.id
+    select * from unnest(${ids(items)}, ${seqs(items)}, ${floats(items.map((i) => i.leaseSeconds))},
+        ${jsons(items.map((i) => i.progress))}::jsonb[])
+      as i(id, seq, seconds, progress) order by i.id
   ), home as materialized (
     select q.lease_seconds from queue q where q.id = ${queueId}
   ), held as materialized (
-    select l.id, l.queue_id, i.seconds from input i cross join lateral (
+    select l.id, l.queue_id, i.seconds, i.progress from input i cross join lateral (
       select l.id, l.queue_id from task_lease l
       where l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.seq for update
     ) l
   )
-  update task_lease l set expires_at = now() + make_interval(secs => coalesce(h.seconds, home.lease_seconds))
+  update task_lease l set expires_at = now() + make_interval(secs => coalesce(h.seconds, home.lease_seconds)),
+    progress = coalesce(h.progress, l.progress)
   from held h cross join home
   where l.id = any(array[h.id]) and l.queue_id = h.queue_id
-  returning l.id, l.lease_seq, l.expires_at`;
+  returning l.id, l.lease_seq, l.expires_at, coalesce(l.progress,
+    (select t.progress from task t where t.id = l.id and t.queue_id = l.queue_id)) as progress`;
 
 /** Notes progress on the lease, which is narrow, instead of on the task. Index: task_lease's primary key. */
 export const noteProgress = (

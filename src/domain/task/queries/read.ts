@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { sql } from "../../../db/sql.ts";
+import { booleans, ints, jsons, sql, uuids } from "../../../db/sql.ts";
 import { STATES } from "../lifecycle.ts";
 
 export const TaskRow = z.strictObject({
@@ -64,6 +64,32 @@ export const getTask = (projectId: number, queueId: number, id: string) => sql.p
   select ${columns}, '' as cursor from ${from}
   where v.id = ${sql.uuid(id)} and v.queue_id = ${queueId} and q.project_id = ${projectId}`;
 
+/**
+ * Tasks of one queue of a project with their states, in the order of `ids`, as far as they fit: the first, and what follows
+ * as long as the tasks before it take less than `bytesMax` as they are stored. `more` in all rows where others were left out:
+ * they are among the ids behind the last one answered. Each list is walked once, and each row looked up in a lateral
+ * sub-query. Indexes: the primary keys.
+ */
+export const getTasks = (projectId: number, queueId: number, ids: readonly string[], bytesMax: number) => sql.prepared(
+  "get_tasks",
+  TaskRow.extend({ more: z.boolean() }),
+)`
+  with sized as materialized (
+    select i.at, t.id, sum(t.bytes) over (order by i.at) - t.bytes < ${bytesMax} as fits
+    from unnest(${uuids(ids)}) with ordinality as i(id, at) cross join lateral (
+      select t.id, coalesce(pg_column_size(t.payload), 0) + coalesce(pg_column_size(t.result), 0)
+        + coalesce(pg_column_size(t.errors), 0) + coalesce(pg_column_size(t.description), 0) as bytes
+      from task t where t.id = i.id and t.queue_id = ${queueId} offset 0
+    ) t
+  )
+  select v.*, exists (select from sized s where not s.fits) as more
+  from sized s cross join lateral (
+    select ${columns}, '' as cursor from ${from}
+    where v.id = s.id and v.queue_id = ${queueId} and q.id = ${queueId} and q.project_id = ${projectId} and p.id = ${projectId}
+    offset 0
+  ) v
+  where s.fits order by s.at`;
+
 /** The state of one task of a project, for those that only decide by it. Indexes: the primary keys. */
 export const getState = (projectId: number, queueId: number, id: string) => sql.prepared(
   "get_state",
@@ -81,12 +107,38 @@ export const getState = (projectId: number, queueId: number, id: string) => sql.
   from task_with_state v join queue q on q.id = v.queue_id
   where v.id = ${sql.uuid(id)} and v.queue_id = ${queueId} and q.project_id = ${projectId}`;
 
-/** Which of these tasks of a queue have ended. Index: task's primary key. */
-export const endedOf = (queueId: number, ids: readonly string[]) => sql.prepared(
-  "ended_of",
-  z.strictObject({ id: z.uuid() }),
-)`
-  select t.id from task t where t.queue_id = ${queueId} and t.id = any(${sql.array([...ids], "uuid")}) and t.outcome is not null`;
+/** A task that somebody waits for, and what that caller knows of it. */
+export interface Awaited {
+  readonly id: string;
+  readonly queueId: number;
+  /** The progress that is known, null for none; undefined where only the end is waited for. */
+  readonly known: unknown;
+}
+
+/**
+ * Which of these tasks, by their place in the list, have come to something that those who wait for them do not know: an end,
+ * in that they are gone or their queue is, or another progress. A lease has the progress of its attempt, a task that of
+ * those before. Indexes: the primary keys.
+ */
+export const newsOf = (awaited: readonly Awaited[]) => sql.prepared("news_of", z.strictObject({ at: z.int() }))`
+  with input as materialized (
+    select i.id, i.queue_id, i.follows, jsonb_strip_nulls(i.known) as known, i.at::int as at
+    from unnest(${uuids(awaited.map(({ id }) => id))}, ${ints(awaited.map(({ queueId }) => queueId))},
+        ${booleans(awaited.map(({ known }) => known !== undefined))},
+        ${jsons(awaited.map(({ known }) => known ?? undefined))}::jsonb[])
+      with ordinality as i(id, queue_id, follows, known, at)
+  )
+  select i.at from input i
+  left join lateral (
+    select t.id, t.outcome, t.progress from task t where t.id = i.id and t.queue_id = i.queue_id offset 0
+  ) t on true
+  left join lateral (
+    select l.progress from task_lease l
+    where i.follows and t.outcome is null and l.id = i.id and l.queue_id = i.queue_id offset 0
+  ) l on true
+  left join lateral (select q.id from queue q where q.id = i.queue_id offset 0) q on true
+  where t.id is null or q.id is null or t.outcome is not null
+    or (i.follows and jsonb_strip_nulls(coalesce(l.progress, t.progress)) is distinct from i.known)`;
 
 /**
  * What is known of a task's attempts: each that failed (`errors`), the lease it is held under now, and the one that ended
