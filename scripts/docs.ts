@@ -16,6 +16,7 @@ import {
   Project,
   Queue,
   QueueStats,
+  Schedule,
   TagOut,
   Task,
   Worker,
@@ -109,7 +110,19 @@ function methodText(method: Method): string {
   ].join("\n");
 }
 
-const SHAPES = { Task, Claimed, Attempt, Queue, QueueStats, Worker, Project, Tag: TagOut, Category, CategoryTree };
+const SHAPES = {
+  Task,
+  Claimed,
+  Attempt,
+  Queue,
+  QueueStats,
+  Worker,
+  Project,
+  Tag: TagOut,
+  Category,
+  CategoryTree,
+  Schedule,
+};
 
 function shapeText(name: string, schema: z.ZodType): string {
   const whole = z.toJSONSchema(schema, { unrepresentable: "any" }) as Schema & { $defs?: Record<string, Schema> };

@@ -25,7 +25,7 @@ import { GroupCommit } from "./group-commit.ts";
 import { distinct, isLabelGone, prepareLabels, putInCatalogue, tagKeys } from "./labels.ts";
 import { answered, orAnswered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 
-const DEFAULT_PRIORITY = 5;
+export const DEFAULT_PRIORITY = 5;
 /** A queue deleted while tasks are added to it is made anew; more often than this it is somebody's loop. */
 const TRIES = 10;
 

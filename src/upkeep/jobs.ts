@@ -5,11 +5,13 @@ import { expireLeasesJob } from "./expire-leases.ts";
 import type { Job } from "./loop.ts";
 import { partitionsJob } from "./partitions.ts";
 import { deletedJob, forgettingJobs, orphansJob, retentionJob } from "./retention.ts";
+import { schedulesJobs } from "./schedules.ts";
 
 /** Everything the service does by itself. */
 export function upkeepJobs(context: EngineContext): Job[] {
   return [
     expireLeasesJob(context),
+    ...schedulesJobs(context),
     retentionJob(context),
     orphansJob(context),
     deletedJob(context),
