@@ -78,15 +78,15 @@ async function fireAll(context: EngineContext, due: readonly queries.DueRow[]): 
   }
 }
 
-/** Answers whether any schedule was taken: if none, another instance is at work on them. */
+/** Answers whether any schedule went on: if none, another instance is at work on them. */
 async function fireBatch(context: EngineContext, due: readonly queries.DueRow[]): Promise<boolean> {
   for (let tries = 1; ; tries++) {
     const queuesMade = await prepare(context, due);
     try {
-      const { taken, woken } = await context.hot.transaction((tx) => fireTaken(context, tx, due, queuesMade));
+      const { moved, woken } = await context.hot.transaction((tx) => fireTaken(context, tx, due, queuesMade));
       // A task's time is its fire time, which may lie before what was claimed last.
       for (const queueId of woken) context.wakeups.wake(queueId);
-      return taken > 0;
+      return moved > 0;
     } catch (error) {
       if (tries === TRIES || !isLabelGone(error)) throw error;
     }
@@ -112,7 +112,7 @@ async function fireTaken(
   tx: Db,
   due: readonly queries.DueRow[],
   queuesMade: boolean,
-): Promise<{ taken: number; woken: ReadonlySet<number> }> {
+): Promise<{ moved: number; woken: ReadonlySet<number> }> {
   const { now } = await tx.one(transactionTime());
   const rows = await tx.any(queries.takeDue(due.map(({ id }) => id)));
   const at = context.now();
@@ -136,7 +136,7 @@ async function fireTaken(
     .map((plan) => moveOf(plan, made));
   if (moves.length > 0) await tx.any(queries.moveSchedules(moves));
   const woken = new Set(fires.filter(({ taskId }) => made.get(taskId)).map(({ queueId }) => queueId));
-  return { taken: rows.length, woken };
+  return { moved: moves.length, woken };
 }
 
 /** What a schedule that was taken is to make, and where it goes from here. */
