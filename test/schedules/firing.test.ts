@@ -269,3 +269,23 @@ test("ten thousand that are due at once, in as many queues, all fire", async () 
   );
   expect(made).toEqual({ schedules: 10_000, runs: 10_000, queues: 10_000 });
 });
+
+describe("where queues are not made by the way", () => {
+  const strict = stage({ createQueues: false });
+
+  test("a schedule whose queue is not there passes its time, and holds up no other", async () => {
+    await strict.engine.createQueue({ name: "there" }, CALL);
+    await strict.create({ name: "without", queue: "missing" });
+    await strict.create({ name: "with", queue: "there" });
+    for (const name of ["without", "with"]) await strict.pass(name, 65);
+    await strict.fire();
+    expect(await strict.tasks("there")).toHaveLength(1);
+    expect(await strict.get("without")).toMatchObject({ lastRun: null });
+    expect(Date.parse((await strict.get("without")).nextRun!)).toBeGreaterThan(Date.now());
+    expect(strict.log).toMatchObject([{ message: expect.stringContaining("did not fire"), schedule: "without" }]);
+    await strict.engine.createQueue({ name: "missing" }, CALL);
+    await strict.pass("without", 58);
+    await strict.fire();
+    expect(await strict.tasks("missing")).toHaveLength(1);
+  });
+});
