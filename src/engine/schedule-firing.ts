@@ -56,37 +56,41 @@ export async function fireDue(context: EngineContext, bounds: LowerBounds): Prom
   const start = bounds.start(ALL_QUEUES, SCHEDULES);
   const began = performance.now();
   const due = await context.hot.run((db) => db.any(queries.dueSchedules(start.from[PRIORITY] ?? null, BATCH)));
-  const full = due.length === BATCH;
-  const tasks = due.map(({ next_run }) => ({ priority: PRIORITY, run_at: next_run }));
-  bounds.passed(ALL_QUEUES, SCHEDULES, start, { tasks, full, tookMs: performance.now() - began });
-  if (due.length === 0) return false;
-  const fired = await fireAll(context, due);
-  return fired && full;
+  const tookMs = performance.now() - began;
+  const moved = due.length === 0 ? 0 : await fireAll(context, due);
+  // What is left is due still, so the next look begins no later than there.
+  const more = due.length === BATCH || moved < due.length;
+  const passed = moved < due.length ? due.slice(0, 1) : due;
+  const tasks = passed.map(({ next_run }) => ({ priority: PRIORITY, run_at: next_run }));
+  bounds.passed(ALL_QUEUES, SCHEDULES, start, { tasks, full: more, tookMs });
+  // Where none went on, another instance is at work on them.
+  return moved > 0 && more;
 }
 
-/** Fires a batch, or its halves where it fails: only a schedule that is at fault itself misses its time. */
-async function fireAll(context: EngineContext, due: readonly queries.DueRow[]): Promise<boolean> {
+/** Fires a batch, or its halves where it fails: only a schedule that is at fault itself misses its time. Answers how many went on. */
+async function fireAll(context: EngineContext, due: readonly queries.DueRow[]): Promise<number> {
   try {
     return await fireBatch(context, due);
   } catch (error) {
     if (isUnavailable(error) || error instanceof NoConnection) throw error;
     if (due.length === 1) return await passOver(context, due[0]!, error);
     const half = Math.ceil(due.length / 2);
-    const [first, second] = [due.slice(0, half), due.slice(half)];
-    const fired = await fireAll(context, first);
-    return (await fireAll(context, second)) || fired;
+    return (await fireAll(context, due.slice(0, half))) + (await fireAll(context, due.slice(half)));
   }
 }
 
-/** Answers whether any schedule went on: if none, another instance is at work on them. */
-async function fireBatch(context: EngineContext, due: readonly queries.DueRow[]): Promise<boolean> {
+async function fireBatch(context: EngineContext, due: readonly queries.DueRow[]): Promise<number> {
   for (let tries = 1; ; tries++) {
     const queuesMade = await prepare(context, due);
     try {
-      const { moved, woken } = await context.hot.transaction((tx) => fireTaken(context, tx, due, queuesMade));
+      const { moved, woken, queueless } = await context.hot.transaction((tx) =>
+        fireTaken(context, tx, due, queuesMade),
+      );
       // A task's time is its fire time, which may lie before what was claimed last.
       for (const queueId of woken) context.wakeups.wake(queueId);
-      return moved > 0;
+      for (const { name, queue } of queueless)
+        context.log.warn("a schedule did not fire: its queue is not there", { schedule: name, queue });
+      return moved;
     } catch (error) {
       if (tries === TRIES || !isLabelGone(error)) throw error;
     }
@@ -107,24 +111,29 @@ interface Planned extends queries.Move {
   readonly fires: readonly LabelledFire[];
 }
 
+interface Fired {
+  readonly moved: number;
+  readonly woken: ReadonlySet<number>;
+  /** Those whose time passed since their queue is not there, and must not be made. */
+  readonly queueless: readonly queries.TakenRow[];
+}
+
 async function fireTaken(
   context: EngineContext,
   tx: Db,
   due: readonly queries.DueRow[],
   queuesMade: boolean,
-): Promise<{ moved: number; woken: ReadonlySet<number> }> {
+): Promise<Fired> {
   const { now } = await tx.one(transactionTime());
   const rows = await tx.any(queries.takeDue(due.map(({ id }) => id)));
   const at = context.now();
+  // A queue that went in this moment is made anew by the next look.
+  const able = rows.filter(({ queue_id }) => queue_id !== null || !queuesMade);
   const planned: Planned[] = [];
   let count = 0;
-  for (const row of rows) {
+  for (const row of able) {
     // The rest stays due: a transaction that makes up for very many fire times would hold them all for long.
     if (count >= BATCH) break;
-    // A queue that went in this moment is made anew by the next look.
-    if (row.queue_id === null && queuesMade) continue;
-    if (row.queue_id === null)
-      context.log.warn("a schedule did not fire: its queue is not there", { schedule: row.name, queue: row.queue });
     const plan = planOf(context, row, now, at);
     planned.push(plan);
     count += plan.fires.length;
@@ -135,8 +144,11 @@ async function fireTaken(
     .filter((plan) => plan.fires.every(({ taskId }) => made.has(taskId)))
     .map((plan) => moveOf(plan, made));
   if (moves.length > 0) await tx.any(queries.moveSchedules(moves));
-  const woken = new Set(fires.filter(({ taskId }) => made.get(taskId)).map(({ queueId }) => queueId));
-  return { moved: moves.length, woken };
+  return {
+    moved: moves.length,
+    woken: new Set(fires.filter(({ taskId }) => made.get(taskId)).map(({ queueId }) => queueId)),
+    queueless: able.slice(0, planned.length).filter(({ queue_id }) => queue_id === null),
+  };
 }
 
 /** What a schedule that was taken is to make, and where it goes from here. */
@@ -170,15 +182,17 @@ function moveOf({ fires, ...move }: Planned, made: ReadonlyMap<string, boolean>)
 }
 
 /** A schedule that cannot fire must not stay due for ever: its time passes. */
-async function passOver(context: EngineContext, { id }: queries.DueRow, error: unknown): Promise<boolean> {
-  await context.hot.transaction(async (tx) => {
+async function passOver(context: EngineContext, { id }: queries.DueRow, error: unknown): Promise<number> {
+  const row = await context.hot.transaction(async (tx) => {
     const { now } = await tx.one(transactionTime());
-    const [row] = await tx.any(queries.takeDue([id]));
-    if (!row) return;
-    context.log.error("a schedule did not fire", { schedule: row.name, projectId: row.project_id, error });
-    await tx.any(queries.moveSchedules([{ id, nextRun: nextOr(row, now), lastRun: null, lastTaskId: null }]));
+    const [taken] = await tx.any(queries.takeDue([id]));
+    if (taken)
+      await tx.any(queries.moveSchedules([{ id, nextRun: nextOr(taken, now), lastRun: null, lastTaskId: null }]));
+    return taken;
   });
-  return true;
+  if (!row) return 0;
+  context.log.error("a schedule did not fire", { schedule: row.name, projectId: row.project_id, error });
+  return 1;
 }
 
 function nextOr(row: queries.TakenRow, now: number): number | null {

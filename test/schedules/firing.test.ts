@@ -184,6 +184,19 @@ describe("one task per fire time", () => {
     expect(await tasks("ahead-due")).toHaveLength(1);
   });
 
+  test("a project that is deleted while its schedules fire takes them along", async () => {
+    for (let round = 0; round < 10; round++) {
+      await on.engine.createProject({ name: "doomed" }, CALL);
+      const create = (n: number) =>
+        on.create({ project: "doomed", name: `doomed-${n}`, queue: `doomed-${n % 7}`, missed: "all" });
+      await Promise.all(Array.from({ length: 50 }, (_, n) => create(n)));
+      for (let n = 0; n < 50; n++) await pass(`doomed-${n}`, 600);
+      await Promise.all([fire(), fire(), on.engine.deleteProject({ name: "doomed", force: true }, CALL)]);
+    }
+    expect(await rows("select from schedule where name like 'doomed-%'")).toEqual([]);
+    expect(log).toEqual([]);
+  });
+
   test("instances that fire at once make one task each time", async () => {
     const names = Array.from({ length: 300 }, (_, n) => `race-${n}`);
     await Promise.all(names.map((name) => create({ name, queue: "race", missed: "all" })));
