@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { deleteTag } from "../../src/domain/tag/queries.ts";
 import { LowerBounds } from "../../src/engine/lower-bounds.ts";
 import { fireDue, setBackSchedules } from "../../src/engine/schedule-firing.ts";
+import { withClient } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
 import { CALL, stage } from "./stage.ts";
 
 const on = stage();
@@ -195,6 +197,21 @@ describe("one task per fire time", () => {
     }
     expect(await rows("select from schedule where name like 'doomed-%'")).toEqual([]);
     expect(log).toEqual([]);
+  });
+
+  test("deleting a project waits for those who fire its schedules without locking the queues that they want", async () => {
+    await on.engine.createProject({ name: "waited" }, CALL);
+    await create({ project: "waited", name: "held" });
+    await on.engine.createQueue({ project: "waited", name: "wanted" }, CALL);
+    await withClient(on.databaseUrl, async (firing) => {
+      await firing.query("begin");
+      await firing.query("select from schedule where name = 'held' for update");
+      const deleted = on.engine.deleteProject({ name: "waited", force: true }, CALL);
+      await until("the deletion waits", async () => (await rows("select from pg_locks where not granted")).length > 0);
+      await firing.query("select from queue where name = 'wanted' for key share nowait");
+      await firing.query("commit");
+      expect(await deleted).toEqual({ name: "waited" });
+    });
   });
 
   test("instances that fire at once make one task each time", async () => {

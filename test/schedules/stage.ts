@@ -43,7 +43,7 @@ export function stage({ createQueues = true } = {}) {
       version: "test",
       createQueues,
       waitersMax: 10,
-      gatherMax: 100,
+      gatherMax: 5_000,
       listening: () => false,
     });
   });

@@ -19,8 +19,8 @@ export interface Stretch {
 
 /** The IANA names are some 600; other spellings of them are few. */
 const ZONES_MAX = 1_000;
-/** Two changes a year: more is remembered by nobody who asks about times of our days. */
-const STRETCHES_MAX = 1_000;
+/** A century of two changes a year: nobody needs more who asks about times of our days. */
+const STRETCHES_MAX = 200;
 
 /** A time zone's clock changes, each looked up once: from then on, placing a local time is arithmetic. */
 export class Zone {
