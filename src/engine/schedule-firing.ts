@@ -4,7 +4,7 @@ import { transactionTime } from "../domain/admin/queries.ts";
 import { dueFires } from "../domain/schedule/due.ts";
 import { nextFire } from "../domain/schedule/fire-times.ts";
 import * as queries from "../domain/schedule/queries.ts";
-import { whenOf } from "../domain/schedule/views.ts";
+import { type WhenRow, whenOf } from "../domain/schedule/views.ts";
 import { groupBy } from "../domain/task/repository.ts";
 import type { EngineContext } from "./context.ts";
 import { isLabelGone, prepareLabels, putInCatalogue, tagKeys } from "./labels.ts";
@@ -12,8 +12,6 @@ import type { LowerBounds } from "./lower-bounds.ts";
 
 /** Schedules taken by one transaction, and about as many tasks made by it. */
 const BATCH = 1_000;
-/** Tags that are deleted while tasks get them are made anew so often. */
-const TRIES = 3;
 /** A schedule of which nobody can tell when it fires next is tried again after so long. */
 const PUZZLED_MS = 60_000;
 
@@ -68,33 +66,26 @@ export async function fireDue(context: EngineContext, bounds: LowerBounds): Prom
 }
 
 /** Fires a batch, or its halves where it fails: only a schedule that is at fault itself misses its time. Answers how many went on. */
-async function fireAll(context: EngineContext, due: readonly queries.DueRow[]): Promise<number> {
+export async function fireAll(context: EngineContext, due: readonly queries.DueRow[]): Promise<number> {
   try {
     return await fireBatch(context, due);
   } catch (error) {
     if (isUnavailable(error) || error instanceof NoConnection) throw error;
-    if (due.length === 1) return await passOver(context, due[0]!, error);
+    // A tag that went in this moment, or that the schedule was given, is made by the next look.
+    if (due.length === 1) return isLabelGone(error) ? 0 : await passOver(context, due[0]!, error);
     const half = Math.ceil(due.length / 2);
     return (await fireAll(context, due.slice(0, half))) + (await fireAll(context, due.slice(half)));
   }
 }
 
 async function fireBatch(context: EngineContext, due: readonly queries.DueRow[]): Promise<number> {
-  for (let tries = 1; ; tries++) {
-    const queuesMade = await prepare(context, due);
-    try {
-      const { moved, woken, queueless } = await context.hot.transaction((tx) =>
-        fireTaken(context, tx, due, queuesMade),
-      );
-      // A task's time is its fire time, which may lie before what was claimed last.
-      for (const queueId of woken) context.wakeups.wake(queueId);
-      for (const { name, queue } of queueless)
-        context.log.warn("a schedule did not fire: its queue is not there", { schedule: name, queue });
-      return moved;
-    } catch (error) {
-      if (tries === TRIES || !isLabelGone(error)) throw error;
-    }
-  }
+  const queuesMade = await prepare(context, due);
+  const { moved, woken, queueless } = await context.hot.transaction((tx) => fireTaken(context, tx, due, queuesMade));
+  // A task's time is its fire time, which may lie before what was claimed last.
+  for (const queueId of woken) context.wakeups.wake(queueId);
+  for (const { name, queue } of queueless)
+    context.log.warn("a schedule did not fire: its queue is not there", { schedule: name, queue });
+  return moved;
 }
 
 /** Makes the queues and tags that are not there, before the transaction. Answers false where queues must not be made. */
@@ -195,7 +186,7 @@ async function passOver(context: EngineContext, { id }: queries.DueRow, error: u
   return 1;
 }
 
-function nextOr(row: queries.TakenRow, now: number): number | null {
+function nextOr(row: WhenRow, now: number): number | null {
   try {
     return nextFire(whenOf(row), now);
   } catch {
@@ -213,7 +204,7 @@ export async function setBackSchedules(context: EngineContext): Promise<boolean>
     const rows = await tx.any(queries.computedAhead(BATCH));
     const all = rows.map((row) => {
       const anchor = row.start_at === null ? Math.min(row.anchor, now) : row.anchor;
-      return { id: row.id, anchor, nextRun: row.paused ? null : nextFire(whenOf({ ...row, anchor }), now) };
+      return { id: row.id, anchor, nextRun: row.paused ? null : nextOr({ ...row, anchor }, now) };
     });
     if (all.length > 0) await tx.any(queries.setBack(all));
     return rows.length === BATCH;

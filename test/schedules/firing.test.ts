@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { dueSchedules } from "../../src/domain/schedule/queries.ts";
 import { deleteTag } from "../../src/domain/tag/queries.ts";
 import { LowerBounds } from "../../src/engine/lower-bounds.ts";
-import { fireDue, setBackSchedules } from "../../src/engine/schedule-firing.ts";
+import { fireAll, fireDue, setBackSchedules } from "../../src/engine/schedule-firing.ts";
 import { withClient } from "../support/postgres.ts";
 import { until } from "../support/until.ts";
 import { CALL, stage } from "./stage.ts";
@@ -268,6 +269,18 @@ describe("what its tasks need", () => {
     }
   });
 
+  test("a tag that a schedule gets while it fires is made by the next look", async () => {
+    await create({ name: "retagged", task: { tags: ["old"] } });
+    await pass("retagged", 65);
+    const due = await on.context.hot.run((db) => db.any(dueSchedules(null, 10)));
+    await on.engine.updateSchedule({ name: "retagged", task: { tags: ["never seen"] } }, CALL);
+    expect(await fireAll(on.context, due)).toBe(0);
+    await fire();
+    const { id } = (await tasks("retagged"))[0]!;
+    expect(await on.engine.getTask({ id }, CALL)).toMatchObject({ tags: ["never seen"] });
+    expect(log).toEqual([]);
+  });
+
   test("counts, catalogue and states are in order after all that", async () => {
     const { violations } = await on.engine.verify(CALL);
     expect(violations).toEqual([]);
@@ -283,6 +296,11 @@ describe("what its tasks need", () => {
     expect(await tasks("crowd")).toHaveLength(names.length);
     expect(log.map(({ message, schedule }) => [message, schedule])).toEqual([["a schedule did not fire", "bad"]]);
     expect(Date.parse((await get("bad")).nextRun!)).toBeGreaterThan(Date.now());
+    // Nor when the clock is set back.
+    await create({ name: "ahead-good", queue: "crowd" });
+    for (const name of ["bad", "ahead-good"]) await pass(name, -3_600);
+    await setBackSchedules(on.context);
+    expect(Date.parse((await get("ahead-good")).nextRun!)).toBeLessThan(Date.now() + 61_000);
     await on.engine.deleteSchedule({ name: "bad" }, CALL);
   });
 });
