@@ -492,6 +492,120 @@ COMMENT ON TABLE public.request IS 'What a call with a requestId answered, writt
 COMMENT ON COLUMN public.request.params_hash IS 'SHA-256 of the call''s parameters: the same requestId with other ones is refused.';
 
 --
+-- Name: schedule; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schedule (
+    id integer NOT NULL,
+    project_id integer NOT NULL,
+    name text NOT NULL,
+    queue text NOT NULL,
+    cron text,
+    every_seconds double precision,
+    timezone text DEFAULT 'UTC'::text NOT NULL,
+    task_name text,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    priority smallint DEFAULT 5 NOT NULL,
+    max_attempts integer,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    missed text DEFAULT 'latest'::text NOT NULL,
+    overlap text DEFAULT 'allow'::text NOT NULL,
+    start_at timestamp with time zone,
+    end_at timestamp with time zone,
+    anchor timestamp with time zone DEFAULT now() NOT NULL,
+    paused boolean DEFAULT false NOT NULL,
+    last_run timestamp with time zone,
+    next_run timestamp with time zone,
+    computed timestamp with time zone DEFAULT now() NOT NULL,
+    last_task_id uuid,
+    added timestamp with time zone DEFAULT now() NOT NULL,
+    updated timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schedule_attempts_range CHECK (((max_attempts >= 1) AND (max_attempts <= 1000))),
+    CONSTRAINT schedule_cron_or_every CHECK (((cron IS NULL) <> (every_seconds IS NULL))),
+    CONSTRAINT schedule_every_range CHECK ((every_seconds >= (1)::double precision)),
+    CONSTRAINT schedule_missed_known CHECK ((missed = ANY (ARRAY['skip'::text, 'latest'::text, 'all'::text]))),
+    CONSTRAINT schedule_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 80))),
+    CONSTRAINT schedule_overlap_known CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text]))),
+    CONSTRAINT schedule_paused_rests CHECK (((NOT paused) OR (next_run IS NULL))),
+    CONSTRAINT schedule_payload_object CHECK ((jsonb_typeof(payload) = 'object'::text)),
+    CONSTRAINT schedule_priority_range CHECK (((priority >= 0) AND (priority <= 9))),
+    CONSTRAINT schedule_queue_form CHECK ((queue ~ '^[A-Za-z0-9_-]{1,80}$'::text)),
+    CONSTRAINT schedule_start_before_end CHECK ((start_at <= end_at))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.1', autovacuum_vacuum_cost_delay='0');
+
+--
+-- Name: TABLE schedule; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.schedule IS 'When tasks are made by the service itself, and which.';
+
+--
+-- Name: COLUMN schedule.queue; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schedule.queue IS 'By name: a queue that is not there is made by the next fire, as by an enqueue.';
+
+--
+-- Name: COLUMN schedule.anchor; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schedule.anchor IS 'What every_seconds counts from: start_at where there is one, else when every_seconds was set.';
+
+--
+-- Name: COLUMN schedule.last_run; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schedule.last_run IS 'The last fire time that made a task.';
+
+--
+-- Name: COLUMN schedule.next_run; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schedule.next_run IS 'The next fire time; null while paused, and when none comes any more.';
+
+--
+-- Name: COLUMN schedule.computed; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schedule.computed IS 'When next_run was computed. Later than now only if the clock was set back: it is then computed anew.';
+
+--
+-- Name: COLUMN schedule.last_task_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.schedule.last_task_id IS 'The last task it made, fired or triggered, for overlap. May be gone.';
+
+--
+-- Name: schedule_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.schedule ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.schedule_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: schedule_run; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.schedule_run (
+    schedule_id integer NOT NULL,
+    fire_at timestamp with time zone NOT NULL,
+    task_id uuid NOT NULL
+);
+
+--
+-- Name: TABLE schedule_run; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.schedule_run IS 'Which fire times have made a task; its primary key is what makes it one each. Forgotten some days after the fire time. Without a foreign key: a schedule''s number is never used again, so rows of a deleted one are only waste until then.';
+
+--
 -- Name: schema_migrations; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1149,6 +1263,27 @@ ALTER TABLE ONLY public.request
     ADD CONSTRAINT request_pkey PRIMARY KEY (project_id, request_id);
 
 --
+-- Name: schedule schedule_name_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schedule
+    ADD CONSTRAINT schedule_name_key UNIQUE (project_id, name);
+
+--
+-- Name: schedule schedule_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schedule
+    ADD CONSTRAINT schedule_pkey PRIMARY KEY (id);
+
+--
+-- Name: schedule_run schedule_run_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schedule_run
+    ADD CONSTRAINT schedule_run_pkey PRIMARY KEY (schedule_id, fire_at);
+
+--
 -- Name: schema_migrations schema_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1269,6 +1404,30 @@ CREATE INDEX request_added_idx ON public.request USING btree (added);
 --
 
 COMMENT ON INDEX public.request_added_idx IS 'For upkeep, which forgets requests after 24 hours.';
+
+--
+-- Name: schedule_next_run_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX schedule_next_run_idx ON public.schedule USING btree (next_run) WHERE (NOT paused);
+
+--
+-- Name: INDEX schedule_next_run_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.schedule_next_run_idx IS 'For upkeep, which fires what is due.';
+
+--
+-- Name: schedule_run_fire_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX schedule_run_fire_at_idx ON public.schedule_run USING btree (fire_at);
+
+--
+-- Name: INDEX schedule_run_fire_at_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.schedule_run_fire_at_idx IS 'For upkeep, which forgets runs.';
 
 --
 -- Name: task_catalogue_due_idx; Type: INDEX; Schema: public; Owner: -
@@ -1589,6 +1748,12 @@ CREATE TRIGGER category_updated BEFORE UPDATE OF name, parent_id, colour, descri
 CREATE TRIGGER project_updated BEFORE UPDATE ON public.project FOR EACH ROW EXECUTE FUNCTION public.note_update();
 
 --
+-- Name: schedule schedule_updated; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER schedule_updated BEFORE UPDATE OF queue, cron, every_seconds, timezone, task_name, payload, priority, max_attempts, tags, missed, overlap, start_at, end_at, paused ON public.schedule FOR EACH ROW EXECUTE FUNCTION public.note_update();
+
+--
 -- Name: tag tag_updated; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -1672,6 +1837,13 @@ ALTER TABLE ONLY public.queue_total
     ADD CONSTRAINT queue_total_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES public.queue(id) ON DELETE CASCADE;
 
 --
+-- Name: schedule schedule_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.schedule
+    ADD CONSTRAINT schedule_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
+
+--
 -- Name: tag tag_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1726,4 +1898,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261122000001'),
     ('20261122000002'),
     ('20261122000003'),
-    ('20261122000004');
+    ('20261122000004'),
+    ('20261122000005');

@@ -16,6 +16,7 @@ import {
   Project,
   Queue,
   QueueStats,
+  Schedule,
   TagOut,
   Task,
   Worker,
@@ -122,6 +123,7 @@ const SHAPES = {
   Tag: TagOut,
   Category,
   CategoryTree,
+  Schedule,
 };
 
 function shapeText(name: string, schema: z.ZodType): string {

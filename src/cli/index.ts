@@ -6,6 +6,7 @@ import { flushedOutput } from "./flushed-output.ts";
 import { url } from "./options.ts";
 import { addCatalogueCommands } from "./program/catalogue.ts";
 import { addDemoCommands } from "./program/demo.ts";
+import { addScheduleCommands } from "./program/schedules.ts";
 import { addServiceCommands } from "./program/service.ts";
 import { addTaskCommands } from "./program/tasks.ts";
 import { addWorkCommand } from "./program/work.ts";
@@ -67,6 +68,7 @@ function build(deps: CliDeps, ended: (code: number) => void): Command {
   addServiceCommands(program, deps, context);
   addTaskCommands(program, context);
   addCatalogueCommands(program, context);
+  addScheduleCommands(program, context);
   addWorkCommand(program, context);
   addDemoCommands(program, deps, context, ended);
   return program;

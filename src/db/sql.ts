@@ -5,7 +5,7 @@ import { z } from "zod";
 export const sql = createSqlTag({ typeAliases: { void: z.strictObject({}) } });
 
 /** An array parameter. Statements take one array per column, so their text never varies with the batch's size. */
-export const uuids = (values: readonly string[]) => sql.array([...values], "uuid");
+export const uuids = (values: readonly (string | null)[]) => sql.array([...values], "uuid");
 export const ints = (values: readonly (number | null)[]) => sql.array([...values], "int4");
 export const floats = (values: readonly (number | null)[]) => sql.array([...values], "float8");
 export const texts = (values: readonly (string | null)[]) => sql.array([...values], "text");

@@ -17,6 +17,7 @@ import { finishing } from "./finish.ts";
 import { LowerBounds } from "./lower-bounds.ts";
 import { projects } from "./projects.ts";
 import { queues } from "./queues.ts";
+import { schedules } from "./schedules.ts";
 import { tags } from "./tags.ts";
 import { taskLists } from "./task-lists.ts";
 import { TaskReader } from "./task-reader.ts";
@@ -87,6 +88,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     ...projects(context),
     ...tags(context),
     ...categories(context),
+    ...schedules(context),
     ...queues(context),
     ...workers(context),
     ...admin(context, { version: options.version, dispatcher, listening: options.listening }),

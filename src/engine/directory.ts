@@ -1,7 +1,7 @@
 import { violatedConstraint } from "../db/failure.ts";
 import type { Database } from "../db/pool.ts";
 import { projectByName } from "../domain/project/queries.ts";
-import { insertQueue, type QueueRow, queueById, queueByName } from "../domain/queue/queries.ts";
+import { insertQueue, insertQueues, type QueueRow, queueById, queueByName } from "../domain/queue/queries.ts";
 import { Refusal } from "../domain/refusals.ts";
 
 /** How long a queue's policy may be remembered. Numbers never change; only the payload limit is used from here. */
@@ -90,6 +90,12 @@ export class Directory {
       throw error;
     }
     return await this.queue(projectId, name);
+  }
+
+  /** Makes those of these queues that are not there; answers false, and makes none, where the service is told not to. */
+  async makeQueues(queues: readonly { readonly project_id: number; readonly queue: string }[]): Promise<boolean> {
+    if (this.#createQueues) await this.#db.run((db) => db.any(insertQueues(queues)));
+    return this.#createQueues;
   }
 
   /** The name of a project as it is remembered; its number where it is not. */

@@ -8,6 +8,8 @@ import type { ProjectView } from "../domain/project/views.ts";
 import type { QueuePolicy } from "../domain/queue/queries.ts";
 import type { QueueView, StatsView } from "../domain/queue/views.ts";
 import type { RefusalType } from "../domain/refusals.ts";
+import type { Missed, Overlap } from "../domain/schedule/due.ts";
+import type { ScheduleView } from "../domain/schedule/views.ts";
 import type { TagView } from "../domain/tag/tag.ts";
 import type { AttemptView } from "../domain/task/attempts.ts";
 import type { State } from "../domain/task/lifecycle.ts";
@@ -150,6 +152,26 @@ export interface CategoryParams extends Named {
   readonly colour?: string | undefined;
   readonly description?: string | null | undefined;
 }
+/** What schedule.create and schedule.update say; undefined leaves the default, or what is there, and null takes it away. */
+export interface ScheduleParams extends Named {
+  readonly queue?: string | undefined;
+  readonly cron?: string | undefined;
+  readonly everySeconds?: number | undefined;
+  readonly timezone?: string | undefined;
+  readonly task?:
+    | {
+        readonly name?: string | null | undefined;
+        readonly payload?: object | undefined;
+        readonly priority?: number | undefined;
+        readonly maxAttempts?: number | null | undefined;
+        readonly tags?: readonly string[] | undefined;
+      }
+    | undefined;
+  readonly missed?: Missed | undefined;
+  readonly overlap?: Overlap | undefined;
+  readonly startAt?: string | null | undefined;
+  readonly endAt?: string | null | undefined;
+}
 export interface Page extends InProject {
   readonly limit: number;
   readonly cursor?: string | undefined;
@@ -276,6 +298,25 @@ export interface Engine {
   updateCategory(params: CategoryParams & { readonly newName?: string | undefined }, call: Call): Promise<CategoryView>;
   deleteCategory(params: Named & { readonly children: "lift" | "delete" }, call: Call): Promise<{ name: string }>;
   categoryTree(params: InProject & { readonly root?: string | undefined }, call: Call): Promise<CategoryTree[]>;
+
+  createSchedule(params: ScheduleParams & { readonly queue: string }, call: Call): Promise<ScheduleView>;
+  updateSchedule(params: ScheduleParams, call: Call): Promise<ScheduleView>;
+  getSchedule(params: InProject & { readonly name: string }, call: Call): Promise<ScheduleView>;
+  listSchedules(params: Page, call: Call): Promise<{ schedules: ScheduleView[]; nextCursor: string | null }>;
+  pauseSchedule(params: Named & { readonly paused: boolean }, call: Call): Promise<ScheduleView>;
+  deleteSchedule(params: Named, call: Call): Promise<{ name: string }>;
+  triggerSchedule(params: Named, call: Call): Promise<{ id: string }>;
+  /** The next fire times of a schedule, or of an expression. */
+  nextRuns(
+    params: InProject & {
+      readonly name?: string | undefined;
+      readonly cron?: string | undefined;
+      readonly timezone?: string | undefined;
+      readonly count: number;
+      readonly after?: string | undefined;
+    },
+    call: Call,
+  ): Promise<string[]>;
 
   taskAttempts(
     params: Page & { readonly id: string },

@@ -9,7 +9,7 @@ import type { NewTask } from "./engine.ts";
 import { distinct, isLabelGone, prepareLabels, tagKeys } from "./labels.ts";
 import { answered, type RequestKey } from "./repeatable.ts";
 
-const DEFAULT_PRIORITY = 5;
+export const DEFAULT_PRIORITY = 5;
 /** A queue deleted while tasks are added to it is made anew; more often than this it is somebody's loop. */
 const TRIES = 10;
 

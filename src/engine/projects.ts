@@ -2,6 +2,7 @@ import { violatedConstraint } from "../db/failure.ts";
 import * as queries from "../domain/project/queries.ts";
 import { projectView } from "../domain/project/views.ts";
 import { Refusal } from "../domain/refusals.ts";
+import { lockSchedules } from "../domain/schedule/queries.ts";
 import type { EngineContext } from "./context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import type { Call, Engine, Page } from "./engine.ts";
@@ -94,6 +95,8 @@ async function remove(
     outer.transaction(async (db) => {
       const found = await db.maybeOne(queries.projectByName(name));
       if (!found) throw notFound(name);
+      // Those who fire schedules hold them while they lock queues, so they are locked first here too.
+      await db.any(lockSchedules(found.id));
       queues = await db.any(queries.lockQueues(found.id));
       if (!force && (await db.one(queries.hasUnfinished(found.id))).found)
         throw new Refusal("conflict", { field: "tasks" });

@@ -6,6 +6,7 @@ import { expireLeasesJob } from "./expire-leases.ts";
 import type { Job } from "./loop.ts";
 import { partitionsJob } from "./partitions.ts";
 import { deletedJob, forgettingJobs, orphansJob, retentionJob, workflowsJob } from "./retention.ts";
+import { schedulesJobs } from "./schedules.ts";
 
 /** Rows folded into workflows by one statement. */
 const FOLDED = 50_000;
@@ -14,6 +15,7 @@ const FOLDED = 50_000;
 export function upkeepJobs(context: EngineContext): Job[] {
   return [
     expireLeasesJob(context),
+    ...schedulesJobs(context),
     retentionJob(context),
     orphansJob(context),
     deletedJob(context),

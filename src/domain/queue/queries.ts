@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { sql, uuids } from "../../db/sql.ts";
+import { ints, sql, texts, uuids } from "../../db/sql.ts";
 
 export const QueueRow = z.strictObject({
   id: z.int(),
@@ -62,6 +62,20 @@ export interface QueuePolicy {
 /** Creates a queue with the defaults; answers no row when the name is taken. Index: queue_name_key. */
 export const insertQueue = (projectId: number, name: string) => sql.type(z.strictObject({ id: z.int() }))`
   insert into queue (project_id, name) values (${projectId}, ${name}) on conflict (project_id, name) do nothing returning id`;
+
+/**
+ * Creates those queues that are not there, of projects that are, in the order of their names, so that two calls cannot wait
+ * for each other in a circle. Indexes: project's primary key, queue_name_key.
+ */
+export const insertQueues = (
+  queues: readonly { readonly project_id: number; readonly queue: string }[],
+) => sql.prepared("insert_queues", z.strictObject({ id: z.int() }))`
+  insert into queue as q (project_id, name)
+  select p.id, i.name
+  from unnest(${ints(queues.map((one) => one.project_id))}, ${texts(queues.map((one) => one.queue))}) as i(project_id, name)
+  cross join lateral (select p.id from project p where p.id = i.project_id for key share) p
+  order by 1, 2
+  on conflict (project_id, name) do nothing returning q.id`;
 
 /** Sets the named parts of a queue's policy. Index: queue's primary key. */
 export const setPolicy = (id: number, p: QueuePolicy) => {

@@ -3,6 +3,7 @@ import * as admin from "./admin.ts";
 import * as category from "./category.ts";
 import * as project from "./project.ts";
 import * as queue from "./queue.ts";
+import * as schedule from "./schedule.ts";
 import * as tag from "./tag.ts";
 import * as task from "./task.ts";
 import * as worker from "./worker.ts";
@@ -17,6 +18,7 @@ export const METHODS = [
   ...Object.values(project),
   ...Object.values(tag),
   ...Object.values(category),
+  ...Object.values(schedule),
   ...Object.values(admin),
 ] as const;
 

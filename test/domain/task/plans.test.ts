@@ -5,7 +5,15 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import pg from "pg";
 import { INDEX_ONLY } from "../../../src/db/pool.ts";
+import { insertQueues } from "../../../src/domain/queue/queries.ts";
 import { getRequests, noteAnswers, takeRequests } from "../../../src/domain/request/queries.ts";
+import {
+  dueSchedules,
+  fireSchedules,
+  forgetRuns,
+  moveSchedules,
+  takeDue,
+} from "../../../src/domain/schedule/queries.ts";
 import {
   cancelTask,
   cancelTasks,
@@ -87,6 +95,7 @@ const requests = ids.map((id) => ({
   method: "task.enqueue",
   paramsHash: Buffer.from("00"),
 }));
+const fires = ids.map((taskId, at) => ({ scheduleId: at + 1, fireAt: AT + at, taskId, queueId: QUEUE }));
 const handed = ids.map((id, at) => ({
   ...task,
   id,
@@ -170,6 +179,14 @@ const HOT: Record<string, Query> = {
   takeRequests: takeRequests(requests),
   getRequests: getRequests(requests),
   noteAnswers: noteAnswers(requests.map((request) => ({ ...request, answer: "{}" }))),
+  insertQueues: insertQueues(places.map(({ projectId, queue }) => ({ project_id: projectId, queue }))),
+  dueSchedules: dueSchedules(AT, 1000),
+  takeDue: takeDue(fires.map(({ scheduleId }) => scheduleId)),
+  fireSchedules: fireSchedules(fires, AT, true),
+  moveSchedules: moveSchedules(
+    fires.map(({ scheduleId, taskId }) => ({ id: scheduleId, nextRun: AT, lastRun: AT, lastTaskId: taskId })),
+  ),
+  forgetRuns: forgetRuns(3600, 1000),
 };
 
 /** Statements about one task: their lists have one row. */
@@ -202,9 +219,12 @@ const FILL = `
   update task set workflow_id = id, workflow_key = 'k' where outcome is null;
   insert into workflow_delta (workflow_id, ended, failed, cancelled) select id, 1, 0, 0 from task where outcome is null;
   insert into task_dedupe (queue_id, key, task_id) select queue_id, id::text, id from task;
-  insert into request (project_id, request_id, method, params_hash) select 1, id::text, 'm', '' from task`;
+  insert into request (project_id, request_id, method, params_hash) select 1, id::text, 'm', '' from task;
+  insert into schedule (project_id, name, queue, every_seconds, next_run, last_task_id, overlap)
+    select 1, id::text, 'plans', 60, now(), id, 'skip' from task;
+  insert into schedule_run (schedule_id, fire_at, task_id) select 1 + row_number() over (), now(), id from task`;
 const TABLES =
-  "task, task_ready, task_lease, task_waiting, task_dependency, task_dedupe, request, workflow, workflow_delta";
+  "task, task_ready, task_lease, task_waiting, task_dependency, task_dedupe, request, workflow, workflow_delta, schedule, schedule_run";
 
 const database = testDatabase();
 let client: pg.Client;
