@@ -86,7 +86,12 @@ export class ClaimDispatcher {
     return this.#lines.get(nameOf(queue))?.line.keep(names) ?? [];
   }
 
-  settle(queue: QueueName, kept: readonly Kept[], came: ReadonlyMap<Ask, Came<ClaimedView[]>>): void {
+  /** Keeps waiting claims of one kind for tasks of a queue that may become ready; see Line.keepAlike. */
+  keepAlike(queue: QueueName): Standing[] {
+    return this.#lines.get(nameOf(queue))?.line.keepAlike() ?? [];
+  }
+
+  settle(queue: QueueName, kept: readonly Standing[], came: ReadonlyMap<Ask, Came<ClaimedView[]>>): void {
     // The line of a claim that was kept is still there: a busy one does not leave.
     this.#lines.get(nameOf(queue))?.line.settle(kept, came);
   }

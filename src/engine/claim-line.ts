@@ -124,10 +124,8 @@ export class Line {
     const offer = new Offer(names);
     for (const one of this.#standing) {
       if (offer.isEmpty) break;
-      const { ask, busy, waits } = one;
-      if (busy || !waits || ask.signal.aborted || ask.request.requestId !== undefined) continue;
-      if (this.#hopeful.has(ask.kind)) continue;
-      const tasks = offer.take(ask);
+      if (!this.#mayBeKept(one)) continue;
+      const tasks = offer.take(one.ask);
       if (tasks.length === 0) continue;
       one.busy = true;
       kept.push({ one, tasks });
@@ -135,9 +133,26 @@ export class Line {
     return kept;
   }
 
+  /**
+   * Keeps claims of one kind, that of the first, for tasks that may become ready: as keep(), but nobody knows yet how many
+   * will come, and of what names.
+   */
+  keepAlike(): Standing[] {
+    if (this.#underWay.length > 0) return [];
+    const free = [...this.#standing].filter((one) => this.#mayBeKept(one));
+    const alike = cut(free.filter(({ ask }) => ask.kind === free[0]!.ask.kind));
+    for (const one of alike) one.busy = true;
+    return alike;
+  }
+
+  #mayBeKept({ ask, busy, waits }: Standing): boolean {
+    if (busy || !waits || ask.signal.aborted || ask.request.requestId !== undefined) return false;
+    return !this.#hopeful.has(ask.kind);
+  }
+
   /** What the new tasks came to for claims that were kept; those that got none stand on. */
-  settle(kept: readonly Kept[], came: ReadonlyMap<Ask, Came<ClaimedView[]>>): void {
-    for (const { one } of kept) {
+  settle(kept: readonly Standing[], came: ReadonlyMap<Ask, Came<ClaimedView[]>>): void {
+    for (const one of kept) {
       one.busy = false;
       const mine = came.get(one.ask);
       if (mine && "answer" in mine && mine.answer.length > 0) one.end(mine);

@@ -80,7 +80,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
   const operations: Engine = {
     enqueue: enqueueing(context, dispatcher, limits),
     claim: claiming(context, dispatcher, options.waitersMax),
-    ...finishing(context, limits),
+    ...finishing(context, dispatcher, limits),
     ...singleTasks(context),
     ...taskLists(context),
     ...attempts(context),

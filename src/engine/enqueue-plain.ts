@@ -65,7 +65,11 @@ export async function addPlain(
     if (handed > 0) await handOver(context, queue, came);
     return told;
   } finally {
-    dispatcher.settle(line, kept, came);
+    dispatcher.settle(
+      line,
+      kept.map(({ one }) => one),
+      came,
+    );
   }
 }
 

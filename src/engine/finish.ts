@@ -7,9 +7,11 @@ import { type Ended, groupBy, settle, statesOf } from "../domain/task/repository
 import type { Progress } from "../domain/task/views.ts";
 import { shareOut } from "../lib/share-out.ts";
 import { queueOf } from "../lib/uuid7.ts";
+import type { ClaimDispatcher } from "./claim-dispatcher.ts";
 import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, Completion, Failure, Item, Repeatable } from "./engine.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { HandFreed, NOBODY } from "./hand-freed.ts";
 import { complete, type Done, extend, fail, type Move, progress, release } from "./moves.ts";
 import { answered, type RequestKey, repeatable, repeatableAll, type Told, type Work } from "./repeatable.ts";
 import { tellSettled } from "./settled.ts";
@@ -30,19 +32,29 @@ type Pipeline<I, T> = GroupCommit<Part<I>, Told<Plain<T>[]>>;
 
 /** Most receipts of a batch. */
 const BATCH_MAX = 1_000;
+/** A lease is renewed, or its task comes to be waited for, now and then; more often than this one after the other is not believed. */
+const TRIES = 100;
 
 /** The batches of one move. Calls on the same queue share a transaction, each told its own. */
-function pipeline<I extends object, T>(context: EngineContext, move: Move<I, T>, limits: BatchLimits): Pipeline<I, T> {
+function pipeline<I extends object, T>(
+  context: EngineContext,
+  dispatcher: ClaimDispatcher,
+  move: Move<I, T>,
+  limits: BatchLimits,
+): Pipeline<I, T> {
   return new GroupCommit({
     ...limits,
     weight: ({ items }) => items.length,
     weightMax: BATCH_MAX,
     mayBeOnes: (error) => !isUnavailable(error) && !(error instanceof NoConnection),
     run: (_queueId, parts) => {
+      const recorded = parts.some(({ request }) => request.requestId !== undefined);
+      const free = recorded || context.hot.pooled ? null : dispatcher;
       const work: Work<Part<I>, Plain<T>[]> = async (db, due, after) => {
         const all = due.flatMap((part) => part.items);
         if (all.length === 0) return due.map(() => []);
-        const outcomes = (await moveInQueue({ context, db, after, queue: due[0]!.queue, move }, all)).map(toPlain);
+        const { queue } = due[0]!;
+        const outcomes = (await moveInQueue({ context, db, after, queue, move, dispatcher: free }, all)).map(toPlain);
         const lengths = due.map((part) => part.items.length);
         return shareOut(outcomes, lengths);
       };
@@ -83,7 +95,9 @@ async function moveAll<I extends object, T>(
   // A requestId over several queues is one transaction over several batches, so it has one of its own.
   if (groups.size > 1 && request.requestId !== undefined) {
     const plain = await repeatable(context.hot, request, async (db, after) =>
-      (await tell((queue, some) => moveInQueue({ context, db, after, queue, move }, some))).map(toPlain),
+      (await tell((queue, some) => moveInQueue({ context, db, after, queue, move, dispatcher: null }, some))).map(
+        toPlain,
+      ),
     );
     return plain.map((one) => fromPlain<T>(one));
   }
@@ -111,6 +125,8 @@ interface InQueue<I, T> {
   readonly after: After;
   readonly queue: QueueRow;
   readonly move: Move<I, T>;
+  /** Whose waiting claims may have what the ends set free; null where a transaction goes on after them. */
+  readonly dispatcher: ClaimDispatcher | null;
 }
 
 async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt)[]): Promise<Outcome<T>[]> {
@@ -134,11 +150,14 @@ async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt
     of.after(() => tellOthers(of, done));
   };
   // A receipt that says so is taken at its word, which saves a statement that would leave its task alone.
-  if (of.move.ends && distinct.some((item) => item.awaited)) note(await endAndSettle(of, distinct));
-  else {
-    note(await of.move.statement(of.db, of.queue.id, distinct, false));
-    const awaited = of.move.ends ? await leftAlone(of, distinct.filter(isOpen)) : [];
-    if (awaited.length > 0) note(await endAndSettle(of, awaited));
+  const hinted = of.move.ends !== undefined && distinct.some((item) => item.awaited);
+  if (!hinted) note(await of.move.statement(of.db, of.queue.id, distinct, false));
+  for (let tries = 0; of.move.ends; tries++) {
+    const open = distinct.filter(isOpen);
+    const awaited = hinted && tries === 0 ? open : await leftAlone(of, open);
+    if (awaited.length === 0) break;
+    if (tries === TRIES) throw new Error(`Leases of queue ${of.queue.id} keep changing.`);
+    note(await (of.move.endAtOnce ? endAtOnce(of, awaited) : endAndSettle(of, awaited)));
   }
   // The same receipt again: told what a later call would be told.
   if (merge) for (const item of items) copyOutcome(outcomes, item, chosen.get(nameOf(item))!);
@@ -175,7 +194,25 @@ async function leftAlone<I, T>({ db, queue }: InQueue<I, T>, open: readonly (I &
   });
 }
 
-/** Ends tasks and settles those that wait for them, in one transaction. */
+/** Ends tasks and settles those that wait for them, in one statement; some of these may go to claims that wait. */
+async function endAtOnce<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt)[]) {
+  const { context, db, queue, move, after, dispatcher } = of;
+  const handing = dispatcher && new HandFreed(context, dispatcher, queue);
+  try {
+    const { done, freed, handed } = await move.endAtOnce!(db, queue.id, items, handing?.waiting ?? NOBODY);
+    // At once: whatever may fail after this, the claims have their tasks.
+    void handing?.tell(handed);
+    after(() => {
+      for (const queueId of new Set(freed)) context.wakeups.wake(queueId);
+    });
+    return done;
+  } catch (error) {
+    handing?.drop();
+    throw error;
+  }
+}
+
+/** Ends tasks and settles those that wait for them, in one transaction: an end that is no completion may go on and on. */
 async function endAndSettle<I, T>({ context, db, queue, move, after }: InQueue<I, T>, items: readonly (I & Receipt)[]) {
   const { done, settled } = await db.transaction(async (tx) => {
     const done = await move.statement(tx, queue.id, items, true);
@@ -237,9 +274,9 @@ function toItem<T extends object>(outcome: Outcome<T>): Item<T> {
 }
 
 /** The finishing half of the engine. */
-export function finishing(context: EngineContext, limits: BatchLimits) {
+export function finishing(context: EngineContext, dispatcher: ClaimDispatcher, limits: BatchLimits) {
   const through = <I extends object, T>(move: Move<I, T>) => {
-    const pipe = pipeline(context, move, limits);
+    const pipe = pipeline(context, dispatcher, move, limits);
     return (method: string, params: Repeatable, call: Call, items: readonly (I & Receipt)[]) =>
       moveAll(context, pipe, move, { project: call.project, method, params }, items);
   };

@@ -1,6 +1,6 @@
 import type { QueueRow } from "../domain/queue/queries.ts";
 import { releaseTasks } from "../domain/task/queries/finish.ts";
-import { parseReceipt } from "../domain/task/receipt.ts";
+import { type Lease, parseReceipt } from "../domain/task/receipt.ts";
 import type { ClaimedView } from "../domain/task/views.ts";
 import type { Ask } from "./claim-line.ts";
 import type { EngineContext } from "./context.ts";
@@ -28,11 +28,13 @@ export async function handOver(
     } else if (ask.worker !== null)
       context.workers.note(queue.project_id, ask.worker, { queue: queue.name, claimed: one.answer.length });
   }
-  if (left.length > 0) await giveBack(context, queue, left);
+  const leases = left.map(({ receipt }) => parseReceipt(receipt)!);
+  if (leases.length > 0) await giveBack(context, queue, leases);
 }
 
-async function giveBack(context: EngineContext, queue: QueueRow, tasks: readonly ClaimedView[]): Promise<void> {
-  const items = tasks.map(({ receipt }) => ({ ...parseReceipt(receipt)!, delaySeconds: null }));
+/** Puts claimed tasks back at their places, the attempt given back. Does not reject. */
+export async function giveBack(context: EngineContext, queue: QueueRow, leases: readonly Lease[]): Promise<void> {
+  const items = leases.map(({ id, leaseSeq }) => ({ id, leaseSeq, delaySeconds: null }));
   try {
     await context.hot.run((db) => db.any(releaseTasks(queue.id, items)));
     context.wakeups.wake(queue.id);

@@ -1,10 +1,12 @@
 import type { Db } from "../db/pool.ts";
 import type { Outcome, State } from "../domain/task/lifecycle.ts";
+import { completeAwaitedTasks, type Waiting } from "../domain/task/queries/complete-awaited.ts";
 import { completeTasks, extendLeases, failTasks, noteProgress, releaseTasks } from "../domain/task/queries/finish.ts";
 import type { Lease } from "../domain/task/receipt.ts";
-import { recatalogue } from "../domain/task/repository.ts";
+import { groupBy, recatalogue } from "../domain/task/repository.ts";
 import { type Progress, progressView, time } from "../domain/task/views.ts";
 import type { Completed, Failed, Failure } from "./engine.ts";
+import type { Handed } from "./hand-freed.ts";
 
 /** What a move did to one task: the caller's answer, and whose lease it was. */
 export interface Done<T> {
@@ -36,6 +38,20 @@ export interface Move<I, T> {
   readonly frees?: boolean;
   /** How the task ended that got this answer; null while it goes on. Absent where no answer is an end. */
   readonly ends?: (answer: T) => Outcome | null;
+  /**
+   * Ends tasks whose end must be told, and does what hangs on it, in one statement. Leaves alone those whose lease changes
+   * just then: they must come again.
+   */
+  readonly endAtOnce?: (db: Db, queueId: number, items: readonly (I & Lease)[], waiting: Waiting) => Promise<Ending<T>>;
+}
+
+/** What ending tasks has come to. */
+export interface Ending<T> {
+  readonly done: Map<string, Done<T>>;
+  /** The queues of tasks that are ready now. */
+  readonly freed: readonly number[];
+  /** Tasks that were claimed as they became ready. */
+  readonly handed: readonly Handed[];
 }
 
 /** Tells the catalogue of ends that the statement could not: of tasks that came into it while the statement waited for them. */
@@ -46,13 +62,38 @@ const relist = (db: Db, queueId: number, rows: readonly { readonly id: string; r
     rows.map(({ id, unlisted }) => ({ id, catalogued: unlisted })),
   );
 
+interface CompletedRow {
+  readonly id: string;
+  readonly lease_seq: number;
+  readonly worker: string | null;
+  readonly unlisted: boolean;
+}
+
+const completedBy = (rows: readonly CompletedRow[]): Map<string, Done<Completed>> =>
+  new Map(
+    rows.map(({ id, lease_seq: leaseSeq, worker }) => [id, { leaseSeq, worker, answer: { id, state: "completed" } }]),
+  );
+
 export const complete: Move<{ readonly result?: unknown }, Completed> = {
-  async statement(db, queueId, items, settling) {
-    const rows = await db.any(completeTasks(queueId, items, settling));
+  async statement(db, queueId, items) {
+    const rows = await db.any(completeTasks(queueId, items));
     await relist(db, queueId, rows);
-    return new Map(
-      rows.map(({ id, lease_seq: leaseSeq, worker }) => [id, { leaseSeq, worker, answer: { id, state: "completed" } }]),
-    );
+    return completedBy(rows);
+  },
+  async endAtOnce(db, queueId, items, waiting) {
+    const rows = groupBy(await db.any(completeAwaitedTasks(queueId, items, waiting)), ({ what }) => what);
+    const completed = (rows.get("completed") ?? []) as readonly CompletedRow[];
+    await relist(db, queueId, completed);
+    return {
+      done: completedBy(completed),
+      freed: (rows.get("freed") ?? []).map((row) => row.queue_id),
+      handed: (rows.get("handed") ?? []).map((row) => ({
+        id: row.id,
+        leaseSeq: row.lease_seq!,
+        share: row.share!,
+        place: row.place!,
+      })),
+    };
   },
   counts: "completed",
   // The call that completed the task, come again: its answer was lost on the way.

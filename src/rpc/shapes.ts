@@ -179,7 +179,9 @@ export const Claimed = z
     inputsOmitted: z
       .array(z.string())
       .optional()
-      .describe("Keys left out of inputs, which would be over 4 MiB with them; task.get has their results."),
+      .describe(
+        "Keys left out of inputs: results larger than 4 MiB divided by how many it depends on; task.get has them.",
+      ),
   })
   .meta({ id: "Claimed" });
 

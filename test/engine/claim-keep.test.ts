@@ -26,7 +26,11 @@ test("claims that have found nothing are kept in their order, each for as many a
   const { dispatcher, claims, statements, before } = await waiting(ask({ limit: 2 }), ask(), ask());
   const kept = dispatcher.keep(Q, [null, null, null]);
   expect(kept.map(({ tasks }) => tasks)).toEqual([[0, 1], [2]]);
-  dispatcher.settle(Q, kept, gotAll(kept));
+  dispatcher.settle(
+    Q,
+    kept.map(({ one }) => one),
+    gotAll(kept),
+  );
   expect(idsOf(await claims[0]!)).toEqual(["n0", "n1"]);
   expect(idsOf(await claims[1]!)).toEqual(["n2"]);
   await turn();
@@ -56,7 +60,11 @@ test("one that is kept is not given tasks by anything else, and stands on when n
   dispatcher.wake(Q);
   await turn();
   expect(statements).toHaveLength(before);
-  dispatcher.settle(Q, kept, new Map());
+  dispatcher.settle(
+    Q,
+    kept.map(({ one }) => one),
+    new Map(),
+  );
   await turn();
   // The wake-up that came meanwhile is not lost.
   expect(statements).toHaveLength(before + 1);
@@ -87,7 +95,11 @@ test("one whose time is up, or whose caller goes, while it is kept ends with wha
   const kept = dispatcher.keep(Q, [null, null]);
   gone.abort();
   expect(dispatcher.waiting).toBe(2);
-  dispatcher.settle(Q, kept, new Map([[kept[1]!.one.ask, gotAll(kept).get(kept[1]!.one.ask)!]]));
+  dispatcher.settle(
+    Q,
+    kept.map(({ one }) => one),
+    new Map([[kept[1]!.one.ask, gotAll(kept).get(kept[1]!.one.ask)!]]),
+  );
   expect(await claims[0]!).toBeNull();
   expect(idsOf(await claims[1]!)).toEqual(["n1"]);
   expect(dispatcher.waiting).toBe(0);
@@ -99,7 +111,11 @@ test("one that waits in several queues is kept by one of them at a time", async 
   const kept = dispatcher.keep(Q, [null]);
   expect(kept).toHaveLength(1);
   expect(dispatcher.keep({ projectId: 1, queue: "r" }, [null])).toEqual([]);
-  dispatcher.settle(Q, kept, gotAll(kept));
+  dispatcher.settle(
+    Q,
+    kept.map(({ one }) => one),
+    gotAll(kept),
+  );
   expect(idsOf(await claims[0]!)).toEqual(["n0"]);
   expect(dispatcher.keep({ projectId: 1, queue: "r" }, [null])).toEqual([]);
   dispatcher.close();

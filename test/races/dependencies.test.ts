@@ -1,7 +1,10 @@
 /** Races about dependencies: a task that waits, and those it waits for, changed at the same time on two instances. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { changeTask } from "../../src/domain/task/queries/change.ts";
+import { extendLeases } from "../../src/domain/task/queries/finish.ts";
+import { queueOf } from "../../src/lib/uuid7.ts";
 import { comeTo, holds } from "./holds.ts";
-import { story } from "./story.ts";
+import { receiptParts, story } from "./story.ts";
 
 setDefaultTimeout(30_000);
 const race = story();
@@ -139,6 +142,76 @@ describe("a parent is claimed while its child is added", () => {
     expect(child.state).toBe("waiting");
     await race.call("task.complete", { receipt: (await claim).tasks[0]!.receipt });
     expect(await stateOf(child.id)).toBe("pending");
+  });
+});
+
+describe("a parent that was awaited when it was claimed", () => {
+  /** A claimed parent with a child, as its receipt tells. */
+  async function awaitedParent(queue: string) {
+    const parent = await race.call("task.enqueue", { queue });
+    const child = await race.call("task.enqueue", { queue, dependsOn: [parent.id] });
+    const [held] = (await race.call("task.claim", { queue, leaseSeconds: 600 })).tasks;
+    return { parent: held!, child };
+  }
+
+  test("completes while a second child is added: it waits, and frees both", async () => {
+    const queue = race.queue();
+    const { parent, child } = await awaitedParent(queue);
+    const held = await holdEnqueues(queue);
+    const enqueue = race.call("task.enqueue", { queue, dedupeKey: "z", dependsOn: [parent.id] });
+    await race.waiting(1);
+    const completion = race.call("task.complete", { receipt: parent.receipt }, 1);
+    await race.waiting(2);
+    await held.release();
+    const second = await enqueue;
+    expect(second.state).toBe("waiting");
+    expect(await completion).toEqual({ id: parent.id, state: "completed" });
+    expect([await stateOf(child.id), await stateOf(second.id)]).toEqual(["pending", "pending"]);
+  });
+
+  test("completes while its lease is renewed: it waits, and comes again", async () => {
+    const queue = race.queue();
+    const { parent, child } = await awaitedParent(queue);
+    const renewal = await race.heldOpen((tx) =>
+      tx.any(extendLeases(queueOf(parent.id), [{ ...receiptParts(parent.receipt), leaseSeconds: 700 }])),
+    );
+    const completion = race.call("task.complete", { receipt: parent.receipt }, 1);
+    await race.waiting(1);
+    await renewal.commit();
+    expect(await completion).toEqual({ id: parent.id, state: "completed" });
+    expect(await stateOf(child.id)).toBe("pending");
+  });
+
+  test("completes while its child is changed: the child becomes ready as it was changed to be", async () => {
+    const queue = race.queue();
+    const { parent, child } = await awaitedParent(queue);
+    const runAt = "2020-01-01T00:00:00.000Z";
+    const change = await race.heldOpen((tx) =>
+      tx.any(changeTask(queueOf(child.id), child.id, { priority: 0, runAt, name: "changed", catalogued: false })),
+    );
+    const completion = race.call("task.complete", { receipt: parent.receipt }, 1);
+    await race.waiting(1);
+    await change.commit();
+    await completion;
+    expect(await race.call("task.get", { id: child.id })).toMatchObject({ state: "pending", priority: 0, runAt });
+    const { tasks } = await race.call("task.claim", { queue, names: ["changed"] });
+    expect(tasks).toMatchObject([{ id: child.id, priority: 0 }]);
+  });
+
+  test("fails while its child is changed, which runs anyway: likewise", async () => {
+    const queue = race.queue();
+    const parent = await race.call("task.enqueue", { queue });
+    const child = await race.call("task.enqueue", { queue, dependsOn: [parent.id], onDependencyFailure: "run" });
+    const [held] = (await race.call("task.claim", { queue, leaseSeconds: 600 })).tasks;
+    const change = await race.heldOpen((tx) =>
+      tx.any(changeTask(queueOf(child.id), child.id, { priority: 0, catalogued: false })),
+    );
+    const failure = race.call("task.fail", { receipt: held!.receipt, error: { message: "no" }, retry: false }, 1);
+    await race.waiting(1);
+    await change.commit();
+    await failure;
+    expect((await race.call("admin.verify", {})).violations).toEqual([]);
+    expect((await race.call("task.claim", { queue })).tasks).toMatchObject([{ id: child.id, priority: 0 }]);
   });
 });
 

@@ -58,7 +58,7 @@ describe("complete against expiry", () => {
   test("complete first: expiry passes over the lease that ran out meanwhile, and the completion stands", async () => {
     const { id, queueId, receipt } = await claimedTask();
     const late = await race.runOutSoon(id);
-    const completion = await race.heldOpen((tx) => tx.any(completeTasks(queueId, [receiptParts(receipt)], false)));
+    const completion = await race.heldOpen((tx) => tx.any(completeTasks(queueId, [receiptParts(receipt)])));
     await late();
     const expiry = await race.heldOpen((tx) => tx.any(expireLeases(10)));
     expect(expiry.answer).toEqual([]);
@@ -114,7 +114,7 @@ describe("extend against expiry", () => {
 describe("cancel against complete", () => {
   test("complete first: the cancellation waits for it and is told wrong_state", async () => {
     const { id, queueId, receipt } = await claimedTask();
-    const completion = await race.heldOpen((tx) => tx.any(completeTasks(queueId, [receiptParts(receipt)], false)));
+    const completion = await race.heldOpen((tx) => tx.any(completeTasks(queueId, [receiptParts(receipt)])));
     const late = refusal(race.call("task.cancel", { id }));
     await race.waiting(1);
     await completion.commit();

@@ -70,9 +70,7 @@ describe("two identical enqueues by key", () => {
     const { queue, queueId } = await emptyQueue();
     const { id } = await race.call("task.enqueue", { queue, dedupeKey: "k" });
     const { tasks } = await race.call("task.claim", { queue, leaseSeconds: 600 });
-    const completion = await race.heldOpen((tx) =>
-      tx.any(completeTasks(queueId, [receiptParts(tasks[0]!.receipt)], false)),
-    );
+    const completion = await race.heldOpen((tx) => tx.any(completeTasks(queueId, [receiptParts(tasks[0]!.receipt)])));
     expect(await race.call("task.enqueue", { queue, dedupeKey: "k" })).toEqual({
       id,
       state: "claimed",

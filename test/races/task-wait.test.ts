@@ -147,10 +147,10 @@ test("what is no progress is refused with the place", async () => {
     [{ percent: 1, more: 1 }, "progress.more"],
   ] as const)
     for (const call of [
-      rpc(url, "task.wait", { id, progress: progress as never }),
-      rpc(url, "task.extend", { receipts: [receipt], progress: progress as never }),
+      () => rpc(url, "task.wait", { id, progress: progress as never }),
+      () => rpc(url, "task.extend", { receipts: [receipt], progress: progress as never }),
     ]) {
-      const error = await call.catch((error) => error);
+      const error = await call().catch((error) => error);
       expect(error.data).toMatchObject({ type: "invalid_params", issues: [{ path }] });
     }
   expect(await rpc(url, "task.extend", { receipts: [receipt] })).toMatchObject({ items: [{ progress: null }] });

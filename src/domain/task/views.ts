@@ -1,7 +1,7 @@
 /** Rows as api.md shows them. */
 import type { Json, JsonObject } from "../../lib/json.ts";
 import type { State } from "./lifecycle.ts";
-import type { ClaimedRow } from "./queries/claim.ts";
+import { type ClaimedRow, OMITTED } from "./queries/claim.ts";
 import type { TaskRow } from "./queries/read.ts";
 import { formatReceipt } from "./receipt.ts";
 
@@ -124,14 +124,18 @@ function errorView(error: Partial<TaskErrorView>): TaskErrorView {
 
 const NO_INPUTS = { inputs: {} };
 
-function inputsView(rows: unknown): Pick<ClaimedView, "inputs" | "inputsOmitted"> {
-  if (rows === null) return NO_INPUTS;
-  const entries = rows as { readonly key: string; readonly result?: Json }[];
-  const omitted = entries.filter((entry) => entry.result === undefined).map(({ key }) => key);
+function inputsView({
+  inputs,
+  depends_on,
+  depends_on_keys,
+}: ClaimedRow): Pick<ClaimedView, "inputs" | "inputsOmitted"> {
+  if (inputs === null || depends_on === null) return NO_INPUTS;
+  const keys = depends_on_keys ?? depends_on;
+  const omitted = keys.filter((_, at) => inputs[at] === OMITTED);
   return {
     // Not by assignment: a key may be __proto__.
     inputs: Object.fromEntries(
-      entries.flatMap(({ key, result }) => (result === undefined ? [] : [[key, result] as const])),
+      keys.flatMap((key, at) => (inputs[at] === OMITTED ? [] : [[key, inputs[at] as Json] as const])),
     ),
     ...(omitted.length > 0 ? { inputsOmitted: omitted } : {}),
   };
@@ -151,6 +155,6 @@ export function claimedView(row: ClaimedRow, queue: string): ClaimedView {
     added: time(row.added),
     tags: row.tags ?? [],
     dependsOn: row.depends_on ?? [],
-    ...inputsView(row.inputs),
+    ...inputsView(row),
   };
 }

@@ -23,11 +23,13 @@ import {
   reviveTasks,
 } from "../../../src/domain/task/queries/change.ts";
 import {
+  claimedFacts,
   claimNamedTasks,
   claimTasks,
   namesWithDueTasks,
   queuesWithDueTasks,
 } from "../../../src/domain/task/queries/claim.ts";
+import { completeAwaitedTasks } from "../../../src/domain/task/queries/complete-awaited.ts";
 import { doomedWith, endWaiting, markAwaited, settleEnded } from "../../../src/domain/task/queries/dependencies.ts";
 import { enqueueTasks, keyHolders } from "../../../src/domain/task/queries/enqueue.ts";
 import {
@@ -136,10 +138,11 @@ const HOT: Record<string, Query> = {
   keyHolders: keyHolders(QUEUE, ["a", "b"]),
   claimTasks: claimTasks(claim),
   claimNamedTasks: claimNamedTasks(claim, ["a", "b"]),
+  claimedFacts: claimedFacts(QUEUE, receipts),
   queuesWithDueTasks: queuesWithDueTasks(places),
   namesWithDueTasks: namesWithDueTasks(QUEUE, ["a", "b", "c"]),
-  completeTasks: completeTasks(QUEUE, receipts, false),
-  completeAwaitedTasks: completeTasks(QUEUE, receipts, true),
+  completeTasks: completeTasks(QUEUE, receipts),
+  completeAwaitedTasks: completeAwaitedTasks(QUEUE, receipts, { shares: [share, share], names: ["a", "b"] }),
   failTasks: failTasks(
     QUEUE,
     receipts.map((receipt) => ({ ...receipt, ...failure })),

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { floats, ints, sql, texts } from "../../../db/sql.ts";
+import { floats, ints, sql, texts, uuids } from "../../../db/sql.ts";
+import type { Lease } from "../receipt.ts";
 
 export const PRIORITIES: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
@@ -20,8 +21,9 @@ export const ClaimedRow = z.strictObject({
   added: z.number(),
   tags: z.array(z.string()).nullable(),
   depends_on: z.array(z.uuid()).nullable(),
-  /** [{key, result}] of the tasks it depends on, without the result where that is too much; null for none. */
-  inputs: z.unknown(),
+  depends_on_keys: z.array(z.string()).nullable(),
+  /** The results of the tasks it depends on, in their order, OMITTED where that is too much; null for no tasks. */
+  inputs: z.array(z.unknown()).nullable(),
   /** Somebody waits for its end, or its workflow does. */
   awaited: z.boolean(),
 });
@@ -46,10 +48,10 @@ export interface ClaimArgs {
   readonly from: readonly (number | null)[];
 }
 
-const limitOf = ({ shares }: ClaimArgs) => shares.reduce((sum, { limit }) => sum + limit, 0);
+export const limitOf = ({ shares }: Pick<ClaimArgs, "shares">) => shares.reduce((sum, { limit }) => sum + limit, 0);
 
 /** The number of each share's first task, counted from 1. */
-function firstPlaces({ shares }: ClaimArgs): number[] {
+export function firstPlaces({ shares }: Pick<ClaimArgs, "shares">): number[] {
   let next = 1;
   return shares.map(({ limit }) => {
     const first = next;
@@ -68,23 +70,21 @@ const tagNames = (queueId: number) => sql.fragment`
   array(select g.name from task_tag x cross join lateral (select g.name from tag g where g.id = x.tag_id offset 0) g
         where x.task_id = t.id and x.queue_id = ${queueId} order by x.position)`;
 
-/** So much of the results that a task depends on goes with its claim, in bytes as stored; the rest is named. */
+/** So much of the results that a task depends on goes with its claim, in bytes as stored. */
 const INPUTS_BYTES_MAX = 4_194_304;
+/** Stands for a result that is left out. Drawn by chance, so that no result can be mistaken for it. */
+export const OMITTED: string = crypto.randomUUID();
 
-// The results of the tasks it depends on, in their order: by key within a workflow, by id outside. One that did not
-// complete, or is gone, gives null.
+// The results of the tasks it depends on, in their order, which a nested loop over a list keeps. One that did not complete,
+// or is gone, gives null. Each may take its share of what there is room for: adding up what the others take would need a
+// window, which costs as much as all the rest.
 const inputs = sql.fragment`
-  (select jsonb_agg(case when i.bytes <= ${INPUTS_BYTES_MAX} then jsonb_build_object('key', i.key, 'result', i.result)
-                         else jsonb_build_object('key', i.key) end order by i.at)
-   from (
-     select d.at, coalesce(t.depends_on_keys[d.at], d.id::text) as key, coalesce(o.result, 'null') as result,
-       sum(coalesce(o.bytes, 0)) over (order by d.at) as bytes
-     from unnest(t.depends_on) with ordinality as d(id, at)
-     left join lateral (
-       select o.result, pg_column_size(o.result) as bytes from task o
-       where o.id = d.id and o.queue_id = ('x' || right(d.id::text, 8))::bit(32)::int and o.outcome = 'completed' offset 0
-     ) o on true
-   ) i)`;
+  (select jsonb_agg(case when coalesce(o.bytes, 0) > ${INPUTS_BYTES_MAX} / cardinality(t.depends_on)
+                         then to_jsonb(${OMITTED}::text) else coalesce(o.result, 'null') end)
+   from unnest(t.depends_on) as d(id) left join lateral (
+     select o.result, pg_column_size(o.result) as bytes from task o
+     where o.id = d.id and o.queue_id = ('x' || right(d.id::text, 8))::bit(32)::int and o.outcome = 'completed' offset 0
+   ) o on true)`;
 
 // What both claims do with the rows they picked: the move from ready to claimed, shared out in order, and the facts that
 // the workers get. A row that is locked stays where it is until the statement ends, so it is deleted by its place. Each row
@@ -106,7 +106,7 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
     from gone g
   )
   select g.share, g.place, g.id, t.name, t.payload, t.priority::int as priority, g.attempts, t.max_attempts, g.lease_seq,
-         g.run_at, g.expires_at, t.added, t.depends_on, g.has_dependents as awaited,
+         g.run_at, g.expires_at, t.added, t.depends_on, t.depends_on_keys, g.has_dependents as awaited,
          case when t.catalogued then ${tagNames(a.queueId)} end as tags,
          case when t.depends_on is not null then ${inputs} end as inputs
   from gone g cross join lateral (
@@ -167,6 +167,28 @@ export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.p
     ) r
     limit ${limitOf(a)}
   ), ${moveToLease(a)}`;
+
+/**
+ * What claimers get of tasks that were claimed by another statement, without those whose lease is not that one any more. In
+ * no order; share and place are the caller's to know. Indexes: the primary keys.
+ */
+export const claimedFacts = (queueId: number, leases: readonly Lease[]) => sql.prepared(
+  "claimed_facts",
+  ClaimedRow.omit({ share: true, place: true }),
+)`
+  select t.id, t.name, t.payload, t.priority::int as priority, l.attempts, t.max_attempts, l.lease_seq, t.run_at, l.expires_at,
+         t.added, t.depends_on, t.depends_on_keys, l.has_dependents as awaited,
+         case when t.catalogued then ${tagNames(queueId)} end as tags,
+         case when t.depends_on is not null then ${inputs} end as inputs
+  from unnest(${uuids(leases.map(({ id }) => id))}, ${ints(leases.map(({ leaseSeq }) => leaseSeq))}) as i(id, lease_seq)
+  cross join lateral (
+    select l.attempts, l.lease_seq, l.expires_at, l.has_dependents from task_lease l
+    where l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.lease_seq offset 0
+  ) l
+  cross join lateral (
+    select t.id, t.name, t.payload, t.priority, t.max_attempts, t.run_at, t.added, t.catalogued, t.depends_on, t.depends_on_keys
+    from task t where t.id = i.id and t.queue_id = ${queueId} offset 0
+  ) t`;
 
 /** A queue by its project and name, and where to begin at each priority; see ClaimArgs. */
 export interface Place {

@@ -54,26 +54,19 @@ export const addDependencies = (edges: readonly Edge[]) => sql.typeAlias("void")
     ${queuesOf(edges.map(({ on }) => on))}, ${idsOf(edges.map(({ on }) => on))})`;
 
 /**
- * Tells the tasks that waited for others that these have ended: they become ready with their last dependency. Run in the
- * transaction that ended them, as a statement of its own: its snapshot must be newer than the locks that ending took, or it
- * would overlook who came to wait meanwhile.
+ * What the end of tasks means for those that wait for them; reads `ended`, tasks with `completed` or not. Of tasks that wait
+ * `free` are those that wait for nothing any more, gone from task_waiting, with what task_ready must know of them; `locked`
+ * are others, some of them `doomed` because a dependency did not complete.
  *
- * Answers the waiting tasks that became ready, and those that are doomed because a dependency did not complete; the latter
- * are locked and still waiting. Where these are all the dependencies that a task still waits for, nobody else can end
- * another (`sure`), and it is taken at once. The others' rows are locked, in the order of ids, before anything is decided by
- * them: of two transactions that end a task's last dependencies the second sees what the first has counted. Each dependency
- * belongs to one ended task, so no two wait for each other there.
+ * Where these are all the dependencies that a task still waits for, nobody else can end another (`sure`), and it is taken at
+ * once. The others' rows are locked, in the order of ids, before anything is decided by them: of two transactions that end a
+ * task's last dependencies the second sees what the first has counted. Each dependency belongs to one ended task, so no two
+ * wait for each other there. The facts are read with a lock, since only that finds them as a task.update has left them that the
+ * waiting row was waited for (a key share would not do: it is granted on the old version).
  * Indexes: the primary keys.
  */
-export const settleEnded = (ended: readonly Ended[]) => sql.prepared(
-  "settle_ended",
-  z.strictObject({ id: z.uuid(), queue_id: z.int(), doomed: z.boolean() }),
-)`
-  with ended as materialized (
-    select * from unnest(
-      ${idsOf(ended)}, ${queuesOf(ended)}, ${booleans(ended.map(({ outcome }) => outcome === "completed"))}
-    ) as i(id, queue_id, completed)
-  ), edges as (
+export const settling = sql.fragment`
+  edges as (
     delete from task_dependency d using ended i where d.on_id = any(array[i.id]) and d.on_queue_id = i.queue_id
     returning d.task_id, d.queue_id, i.completed
   ), told as materialized (
@@ -89,7 +82,7 @@ export const settleEnded = (ended: readonly Ended[]) => sql.prepared(
       select w.id, w.queue_id, w.unmet, w.on_failure from task_waiting w where w.id = t.id and w.queue_id = t.queue_id for update
     ) w
     where t.id not in (select s.id from sure s)
-  ), counted as (
+  ), fewer as (
     update task_waiting w set unmet = l.unmet from locked l
     where w.id = any(array[l.id]) and w.queue_id = l.queue_id and l.unmet > 0 and not l.doomed
   ), last as (
@@ -97,14 +90,30 @@ export const settleEnded = (ended: readonly Ended[]) => sql.prepared(
     where w.id = any(array[l.id]) and w.queue_id = l.queue_id and l.unmet <= 0 and not l.doomed
     returning w.id, w.queue_id, w.has_dependents
   ), free as materialized (
-    select * from sure union all select * from last
-  ), ready as (
-    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
-    select f.queue_id, t.priority, t.run_at, f.id, t.attempts, t.lease_seq, f.has_dependents, t.name
-    from free f cross join lateral (
+    select f.id, f.queue_id, f.has_dependents, t.priority, t.run_at, t.attempts, t.lease_seq, t.name
+    from (select * from sure union all select * from last) f cross join lateral (
       select t.priority, t.run_at, t.attempts, t.lease_seq, t.name from task t
-      where t.id = f.id and t.queue_id = f.queue_id offset 0
+      where t.id = f.id and t.queue_id = f.queue_id for share
     ) t
+  )`;
+
+/**
+ * Tells the tasks that waited for others that these have ended: they become ready with their last dependency. Run in the
+ * transaction that ended them, as a statement of its own: its snapshot must be newer than the locks that ending took, or it
+ * would overlook who came to wait meanwhile. Answers the waiting tasks that became ready, and those that are doomed; the latter
+ * are locked and still waiting. Indexes: as settling.
+ */
+export const settleEnded = (ended: readonly Ended[]) => sql.prepared(
+  "settle_ended",
+  z.strictObject({ id: z.uuid(), queue_id: z.int(), doomed: z.boolean() }),
+)`
+  with ended as materialized (
+    select * from unnest(
+      ${idsOf(ended)}, ${queuesOf(ended)}, ${booleans(ended.map(({ outcome }) => outcome === "completed"))}
+    ) as i(id, queue_id, completed)
+  ), ${settling}, ready as (
+    insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
+    select f.queue_id, f.priority, f.run_at, f.id, f.attempts, f.lease_seq, f.has_dependents, f.name from free f
   )
   select f.id, f.queue_id, false as doomed from free f
   union all select l.id, l.queue_id, true from locked l where l.doomed`;

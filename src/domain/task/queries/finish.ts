@@ -34,7 +34,7 @@ const held = (queueId: number, settling: boolean, carried: FragmentSqlToken, als
  * statement's snapshot, while this waited for the row, is not found there: it is answered as `unlisted`, and must be brought
  * up to date by another statement.
  */
-const listed = sql.fragment`
+export const listed = sql.fragment`
   listed as (
     update task_catalogue c set outcome = d.outcome, finished = d.finished from done d
     where d.catalogued and d.outcome is not null and c.id = any(array[d.id]) and c.queue_id = d.queue_id
@@ -44,31 +44,31 @@ const listed = sql.fragment`
 const workflowOf = (settling: boolean) => (settling ? sql.fragment`, t.workflow_id` : sql.fragment``);
 const tellingWorkflows = (settling: boolean) => (settling ? sql.fragment`${toldWorkflows},` : sql.fragment``);
 
-const unlisted = sql.fragment`
+export const unlisted = sql.fragment`
   (d.catalogued and d.outcome is not null and d.id not in (select l.id from listed l)) as unlisted`;
 
 /**
- * Completes the claimed tasks that the receipts name and answers their ids; receipts that are not current change nothing.
+ * Completes the claimed tasks that the receipts name and answers their ids; receipts that are not current change nothing, and
+ * neither do those of tasks whose end must be told (completeAwaitedTasks).
  * Indexes: task_lease's and task's primary keys.
  */
 export const completeTasks = (
   queueId: number,
   items: readonly (Lease & { readonly result?: unknown })[],
-  settling: boolean,
 ) => sql.prepared(
-  settling ? "complete_awaited_tasks" : "complete_tasks",
+  "complete_tasks",
   z.strictObject({ id: z.uuid(), lease_seq: z.int(), worker: z.string().nullable(), unlisted: z.boolean() }),
 )`
   with input as materialized (
     select * from unnest(${ids(items)}, ${seqs(items)}, ${jsons(items.map((i) => i.result))}::jsonb[])
       as i(id, seq, result) order by i.id
-  ), ${held(queueId, settling, sql.fragment`i.result`)}, done as (
+  ), ${held(queueId, false, sql.fragment`i.result`)}, done as (
     update task t set outcome = 'completed', finished = now(), updated = now(), attempts = h.attempts, lease_seq = h.lease_seq,
       result = h.result, progress = h.progress, last_worker = h.worker, last_claimed = h.claimed_at
     from held h
     where t.id = any(array[h.id]) and t.queue_id = h.queue_id
-    returning t.id, t.queue_id, t.lease_seq, t.outcome, t.finished, t.catalogued, h.worker ${workflowOf(settling)}
-  ), ${listed}, ${tellingWorkflows(settling)} counted as (
+    returning t.id, t.queue_id, t.lease_seq, t.outcome, t.finished, t.catalogued, h.worker
+  ), ${listed}, counted as (
     insert into queue_delta (queue_id, completed) select ${queueId}, count(*) from done having count(*) > 0
   )
   select d.id, d.lease_seq, d.worker, ${unlisted} from done d`;
