@@ -80,6 +80,40 @@ const byOneCaller: Work = async (run, tasks) => {
   };
 };
 
+/** The sizes of the waves in which a lattice can run: a task of each row at a time. */
+const waves = (side: number): number[] =>
+  Array.from({ length: 2 * side - 1 }, (_, at) => Math.min(at + 1, 2 * side - 1 - at));
+
+/**
+ * A lattice wave by wave, by one caller that claims all there is and completes it; the same with plain tasks is what people
+ * do by hand, adding each wave when the one before is done.
+ */
+async function byWaves(stage: Stage, side: number, plain: boolean): Promise<Figures> {
+  await using run = await Run.begin(stage);
+  if (!plain) await add(run, lattice(side), false);
+  await run.settle({ vacuum: true });
+  const before = await run.meter.read();
+  const start = performance.now();
+  let completed = 0;
+  for (const size of waves(side)) {
+    if (plain) await rpc(run.url, "task.enqueueMany", { queue: QUEUE, tasks: tasksFrom(completed, size) });
+    for (let left = size; left > 0; ) {
+      const { tasks } = await rpc(run.url, "task.claim", { queue: QUEUE, limit: left, waitSeconds: 20 });
+      const items = tasks.map(({ receipt }) => ({ receipt }));
+      await rpc(run.url, "task.completeMany", { items });
+      left -= tasks.length;
+      completed += tasks.length;
+    }
+  }
+  const seconds = (performance.now() - start) / 1000;
+  return {
+    tasksPerSecond: round(completed / seconds, 0),
+    seconds: round(seconds, 2),
+    ...(await run.meter.since(before, completed)),
+    lost: side * side - completed,
+  };
+}
+
 interface Shape {
   readonly how: string;
   readonly nodes: readonly Node[];
@@ -122,5 +156,11 @@ export const GRAPHS: Workload = {
         },
       });
     }
+    const side = Math.floor(Math.sqrt(stage.sizes.graph));
+    const plain = await byWaves(stage, side, true);
+    emit({ how: "lattice wave by wave, plain", figures: plain });
+    const figures = await byWaves(stage, side, false);
+    const ratio = round(figures.tasksPerSecond! / plain.tasksPerSecond!, 2);
+    emit({ how: "lattice wave by wave", figures: { ...figures, ratio } });
   },
 };
