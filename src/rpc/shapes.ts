@@ -179,7 +179,13 @@ export const Claimed = z
     inputsOmitted: z
       .array(z.string())
       .optional()
-      .describe("Keys left out of inputs, which would be over 4 MiB with them; task.get has their results."),
+      .describe(
+        "Keys left out of inputs, which would be over 4 MiB with them: those of the last in dependsOn, in order.",
+      ),
+    workflow: z
+      .strictObject({ id: z.uuid(), key: z.string() })
+      .optional()
+      .describe("The workflow it is of, and its key there."),
   })
   .meta({ id: "Claimed" });
 

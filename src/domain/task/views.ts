@@ -65,6 +65,8 @@ export interface ClaimedView {
   inputs: Readonly<Record<string, Json>>;
   /** Those left out of `inputs` because all together would be too large. */
   inputsOmitted?: string[];
+  /** The workflow it is of, and what it is called there. */
+  workflow?: { id: string; key: string };
 }
 
 /** Epoch milliseconds as api.md writes times. */
@@ -152,5 +154,6 @@ export function claimedView(row: ClaimedRow, queue: string): ClaimedView {
     tags: row.tags ?? [],
     dependsOn: row.depends_on ?? [],
     ...inputsView(row.inputs),
+    ...(row.workflow_id === null ? {} : { workflow: { id: row.workflow_id, key: row.workflow_key! } }),
   };
 }

@@ -22,6 +22,8 @@ export const ClaimedRow = z.strictObject({
   depends_on: z.array(z.uuid()).nullable(),
   /** [{key, result}] of the tasks it depends on, without the result where that is too much; null for none. */
   inputs: z.unknown(),
+  workflow_id: z.uuid().nullable(),
+  workflow_key: z.string().nullable(),
   /** Somebody waits for its end, or its workflow does. */
   awaited: z.boolean(),
 });
@@ -106,11 +108,12 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
     from gone g
   )
   select g.share, g.place, g.id, t.name, t.payload, t.priority::int as priority, g.attempts, t.max_attempts, g.lease_seq,
-         g.run_at, g.expires_at, t.added, t.depends_on, g.has_dependents as awaited,
+         g.run_at, g.expires_at, t.added, t.depends_on, t.workflow_id, t.workflow_key, g.has_dependents as awaited,
          case when t.catalogued then ${tagNames(a.queueId)} end as tags,
          case when t.depends_on is not null then ${inputs} end as inputs
   from gone g cross join lateral (
-    select t.id, t.name, t.payload, t.priority, t.max_attempts, t.added, t.catalogued, t.depends_on, t.depends_on_keys
+    select t.id, t.name, t.payload, t.priority, t.max_attempts, t.added, t.catalogued, t.depends_on, t.depends_on_keys,
+      t.workflow_id, t.workflow_key
     from task t where t.id = g.id and t.queue_id = ${a.queueId} offset 0
   ) t`;
 
