@@ -71,7 +71,8 @@ test("the results of what the task depends on are in a file, those that came lat
   const input = async (key: string) => (key === "a" ? given.inputs.a! : ["late"]);
   const { done } = run('cat "$OPENSQS_INPUTS"', given, undefined, input);
   expect(await done).toEqual({ a: { n: 1 }, '"late"': ["late"] });
-  const where = 'echo "$OPENSQS_WORKFLOW_ID|$OPENSQS_WORKFLOW_KEY|$OPENSQS_INPUTS"; ls -l "$OPENSQS_INPUTS" | cut -c1-10';
+  const where =
+    'echo "$OPENSQS_WORKFLOW_ID|$OPENSQS_WORKFLOW_KEY|$OPENSQS_INPUTS"; ls -l "$OPENSQS_INPUTS" | cut -c1-10';
   const [facts, mode] = String(await run(where, given, undefined, input).done).split("\n");
   const [id, key, path] = facts!.split("|");
   expect([id, key, mode]).toEqual([given.workflow!.id, "$(key)", "-rw-------"]);
