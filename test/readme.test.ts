@@ -66,7 +66,11 @@ test("the workflow of an import", async () => {
   child.stdout.on("data", (chunk) => {
     text += chunk;
   });
-  expect(await new Promise((resolve) => child.on("close", resolve))).toBe(0);
+  try {
+    expect(await new Promise((resolve) => child.on("close", resolve))).toBe(0);
+  } finally {
+    child.kill("SIGKILL");
+  }
   expect(text.replace(/\s+/g, " ").trim()).toBe("completed { euros: 500, orders: 250, }");
   const { workflows } = await service.call("workflow.list", {});
   expect(workflows).toMatchObject([{ name: "import", state: "completed", counts: { completed: 5 } }]);
