@@ -9,9 +9,11 @@ import { until } from "./support/until.ts";
 const service = testService();
 const readme = await Bun.file(new URL("../README.md", import.meta.url)).text();
 // Beside the sources, so that `opensqs/client` is found the way a user's program finds it.
-const program = fileURLToPath(new URL("./readme-worker.generated.ts", import.meta.url));
+const program = (name: string) => fileURLToPath(new URL(`./readme-${name}.generated.ts`, import.meta.url));
+const worker = program("worker");
+const workflow = program("workflow");
 
-afterAll(() => rm(program, { force: true }));
+afterAll(() => Promise.all([worker, workflow].map((path) => rm(path, { force: true }))));
 
 /** The code block that follows a mark, with the port of this test's service. */
 function block(mark: string): string {
@@ -42,8 +44,8 @@ test("the curl tour of one task's life", async () => {
 });
 
 test("the worker in ten lines", async () => {
-  await Bun.write(program, block("worker"));
-  const child = spawn(process.execPath, [program], { stdio: ["ignore", "inherit", "inherit"] });
+  await Bun.write(worker, block("worker"));
+  const child = spawn(process.execPath, [worker], { stdio: ["ignore", "inherit", "inherit"] });
   const ended = new Promise((resolve) => child.on("exit", (code, signal) => resolve(code ?? signal)));
   try {
     await until("the worker has done its task", async () => {
@@ -55,4 +57,23 @@ test("the worker in ten lines", async () => {
   } finally {
     child.kill("SIGKILL");
   }
+});
+
+test("the workflow of an import", async () => {
+  await Bun.write(workflow, block("workflow"));
+  const child = spawn(process.execPath, [workflow], { stdio: ["ignore", "pipe", "ignore"] });
+  let text = "";
+  child.stdout.on("data", (chunk) => {
+    text += chunk;
+  });
+  try {
+    expect(await new Promise((resolve) => child.on("close", resolve))).toBe(0);
+  } finally {
+    child.kill("SIGKILL");
+  }
+  expect(text.replace(/\s+/g, " ").trim()).toBe("completed { euros: 500, orders: 250, }");
+  const { workflows } = await service.call("workflow.list", {});
+  expect(workflows).toMatchObject([{ name: "import", state: "completed", counts: { completed: 5 } }]);
+  const page = await service.call("task.get", { id: workflows[0]!.tasks[1]!.id });
+  expect(page.progress).toEqual({ percent: 100, note: "100 orders" });
 });

@@ -4,6 +4,7 @@ export interface TextOutput {
   write(text: string, written?: () => void): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
 }
 
 export type MigrationAction = "up" | "status" | "down";

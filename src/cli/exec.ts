@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { type ClaimedTask, type Handler, type Json, PermanentError } from "../client/index.ts";
 import type { TextOutput } from "./deps.ts";
+import { writeInputs } from "./exec-inputs.ts";
 
 /** The service keeps payloads and results of up to its queue's limit; nothing above this could be one. */
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
@@ -11,7 +12,8 @@ const KILL_AFTER_MS = 5000;
 // The task's facts go in as positional arguments, so that no name from outside is ever read as shell text. Exported
 // inside the shell, because only src/config.ts reads this process's environment, which the command inherits untouched.
 const WRAPPER =
-  'export OPENSQS_TASK_ID="$1" OPENSQS_QUEUE="$2" OPENSQS_TASK_NAME="$3" OPENSQS_ATTEMPT="$4"; exec /bin/sh -c "$5"';
+  'export OPENSQS_TASK_ID="$1" OPENSQS_QUEUE="$2" OPENSQS_TASK_NAME="$3" OPENSQS_ATTEMPT="$4" ' +
+  'OPENSQS_WORKFLOW_ID="$5" OPENSQS_WORKFLOW_KEY="$6" OPENSQS_INPUTS="$7"; exec /bin/sh -c "$8"';
 
 /** The command ended with something else than 0. */
 class CommandFailed extends Error {
@@ -25,17 +27,32 @@ class CommandFailed extends Error {
 }
 
 /**
- * A handler that gives the task's payload to a shell command on its standard input. Exit code 0: what it wrote to
+ * A handler that gives the task's payload to a shell command on its standard input, and the results of what the task
+ * depends on in a file, which is gone when the command has ended. Exit code 0: what it wrote to
  * standard output is the result, as JSON if it parses, else as text without the last line feed. Any other: the attempt
  * failed, and the end of its standard error is the message. When the task is lost or the worker stops, the command and
  * what it started get SIGTERM, and SIGKILL five seconds later.
  */
 export function execHandler(command: string, stderr: TextOutput): Handler {
-  return (task, { signal }) => runCommand(command, task, signal, stderr);
+  return async (task, { signal, input }) => {
+    const inputs = await writeInputs(task, { input });
+    try {
+      return await runCommand(command, task, inputs?.path ?? "", signal, stderr);
+    } finally {
+      await inputs?.remove();
+    }
+  };
 }
 
-function runCommand(command: string, task: ClaimedTask, signal: AbortSignal, log: TextOutput): Promise<Json> {
-  const facts = [task.id, task.queue, task.name ?? "", String(task.attempt), command];
+function runCommand(
+  command: string,
+  task: ClaimedTask,
+  inputs: string,
+  signal: AbortSignal,
+  log: TextOutput,
+): Promise<Json> {
+  const { id, queue, name, attempt, workflow } = task;
+  const facts = [id, queue, name ?? "", String(attempt), workflow?.id ?? "", workflow?.key ?? "", inputs, command];
   // A process group of its own: the command's children must end with it, and a Ctrl-C meant for the worker must not
   // reach the command, whose time of grace the worker decides.
   const child = spawn("/bin/sh", ["-c", WRAPPER, "opensqs", ...facts], { detached: true });

@@ -21,6 +21,9 @@ export function flushedOutput(output: TextOutput): FlushedOutput {
     get columns() {
       return output.columns;
     },
+    get rows() {
+      return output.rows;
+    },
     flushed: () => last,
   };
 }

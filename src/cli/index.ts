@@ -10,6 +10,7 @@ import { addScheduleCommands } from "./program/schedules.ts";
 import { addServiceCommands } from "./program/service.ts";
 import { addTaskCommands } from "./program/tasks.ts";
 import { addWorkCommand } from "./program/work.ts";
+import { addWorkflowCommands } from "./program/workflows.ts";
 
 export type { CliDeps, Migration, MigrationAction, TextOutput } from "./deps.ts";
 
@@ -69,6 +70,7 @@ function build(deps: CliDeps, ended: (code: number) => void): Command {
   addTaskCommands(program, context);
   addCatalogueCommands(program, context);
   addScheduleCommands(program, context);
+  addWorkflowCommands(program, context, ended);
   addWorkCommand(program, context);
   addDemoCommands(program, deps, context, ended);
   return program;

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../lib/json.ts";
-import type { Contract, Params, Result, Task } from "./contract.ts";
+import type { Contract, Params, Result, Task, Workflow } from "./contract.ts";
 import { type Fetch, HttpTransport } from "./http.ts";
 import { writeMessage } from "./message.ts";
 import { isBrief, METHOD_KINDS, type MethodName, makeRepeatable } from "./methods.ts";
@@ -7,6 +7,8 @@ import { DEFAULT_RETRY, type RetryPolicy, withRetries } from "./retry.ts";
 import { SocketTransport } from "./socket.ts";
 import type { Transport } from "./transport.ts";
 import { type WaitForOptions, waitFor } from "./wait-for.ts";
+import { type WaitForWorkflowOptions, waitForWorkflow } from "./wait-for-workflow.ts";
+import { WorkflowBuilder, type WorkflowOptions } from "./workflow.ts";
 
 /**
  * `http`: each call by a request of its own. `websocket`: all calls over one connection, which is opened when it is needed
@@ -71,11 +73,16 @@ export interface Caller {
    * TransportError when no answer came, after retries.
    */
   waitFor(id: string, options?: WaitForOptions): Promise<Task>;
+  /** The same for a workflow, however it ended. */
+  waitForWorkflow(id: string, options?: WaitForWorkflowOptions): Promise<Workflow>;
   /** Ends a WebSocket and the calls on it; the client cannot be used any more. Does nothing over HTTP. */
   close(): void;
 }
 
-export type Client = Caller & Namespaces;
+/** `client.workflow("import", { queue: "import" })`: a builder, to be given tasks and started. */
+type Build = (name?: string, options?: WorkflowOptions) => WorkflowBuilder;
+
+export type Client = Caller & Namespaces & { readonly workflow: Build };
 
 const TIMEOUT_SECONDS = 30;
 const DEFAULT_URL = "http://127.0.0.1:8080";
@@ -147,14 +154,17 @@ export function createClient(options: ClientOptions = {}): Client {
     namespaces[noun][verb] = (params: JsonObject = {}, how: CallOptions = {}) => send(method, params, how);
   }
   const call = (method: MethodName, params: JsonObject = {}, how: CallOptions = {}) => send(method, params, how);
+  const build: Build = (name, how = {}) => new WorkflowBuilder(client, name, how);
   // The one place where the contract's types meet what is only text on the wire: the service checks parameters and
   // results against the same schemas that these types are made from.
-  const client = Object.freeze({
+  const client: Client = Object.freeze({
     url,
     call,
     waitFor: (id: string, how?: WaitForOptions) => waitFor(client, id, how),
+    waitForWorkflow: (id: string, how?: WaitForWorkflowOptions) => waitForWorkflow(client, id, how),
     close: () => transport.close(),
     ...namespaces,
+    workflow: Object.assign(build, namespaces.workflow),
   }) as unknown as Client;
   optionsOf.set(client, options);
   return client;

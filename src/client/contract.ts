@@ -15,5 +15,8 @@ export type Task = Result<"task.get">;
 export type ClaimedTask = Result<"task.claim">["tasks"][number];
 /** A task as task.enqueueMany takes it. */
 export type NewTask = Params<"task.enqueueMany">["tasks"][number];
+export type Workflow = Result<"workflow.get">;
+/** A task as workflow.create and workflow.add take it. */
+export type NewWorkflowTask = Params<"workflow.create">["tasks"][number];
 export type QueueStats = Exclude<Result<"queue.stats">, { queues: unknown }>;
 export type { Json, JsonObject } from "../lib/json.ts";

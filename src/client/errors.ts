@@ -72,15 +72,17 @@ export class TransportError extends Error {
   }
 }
 
-/** A task had not finished when the time of client.waitFor was up. */
+/** A task or a workflow had not finished when the time of who waited for it was up. */
 export class TimeoutError extends Error {
-  readonly taskId: string;
+  readonly noun: "task" | "workflow";
+  readonly id: string;
   readonly timeoutSeconds: number;
 
-  constructor(taskId: string, timeoutSeconds: number) {
-    super(`The task ${taskId} has not finished within ${timeoutSeconds} seconds.`);
+  constructor(noun: "task" | "workflow", id: string, timeoutSeconds: number) {
+    super(`The ${noun} ${id} has not finished within ${timeoutSeconds} seconds.`);
     this.name = "TimeoutError";
-    this.taskId = taskId;
+    this.noun = noun;
+    this.id = id;
     this.timeoutSeconds = timeoutSeconds;
   }
 }

@@ -12,17 +12,22 @@ export type {
   Json,
   JsonObject,
   NewTask,
+  NewWorkflowTask,
   Params,
   QueueStats,
   Result,
   Task,
+  Workflow,
 } from "./contract.ts";
 export { type ErrorData, type ErrorType, isRefusal, RpcError, TimeoutError, TransportError } from "./errors.ts";
 export type { Fetch } from "./http.ts";
 export type { MethodName } from "./methods.ts";
 export type { RetryPolicy } from "./retry.ts";
+export type { TaskWorkflow } from "./task-workflow.ts";
 export type { Progress, WaitForOptions } from "./wait-for.ts";
+export type { WaitForWorkflowOptions } from "./wait-for-workflow.ts";
 export { type StopOptions, Worker } from "./worker.ts";
 export { LeaseLost, PermanentError, RetryLater, WorkerStopping } from "./worker-errors.ts";
 export type { Listener, Outcome, Step, WorkerEvent } from "./worker-events.ts";
 export type { Handler, HandlerContext, WorkerOptions } from "./worker-options.ts";
+export type { AddOptions, ChangeOptions, WorkflowBuilder, WorkflowHandle, WorkflowOptions } from "./workflow.ts";

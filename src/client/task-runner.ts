@@ -7,6 +7,8 @@ import type { LeaseLengths } from "./lease-lengths.ts";
 import { Prefetch } from "./prefetch.ts";
 import { progressOf } from "./progress.ts";
 import type { Reporter } from "./reporter.ts";
+import { inputOf } from "./task-input.ts";
+import { workflowOf } from "./task-workflow.ts";
 import type { Outcome } from "./worker-events.ts";
 import type { Handler, HandlerContext, WorkerSettings } from "./worker-options.ts";
 
@@ -225,11 +227,20 @@ export class TaskRunner {
   }
 }
 
-/** Getters, so that a handler which asks for neither costs neither; an object of its own, so that it can be spread. */
+/** Getters, so that a handler which asks for none of them costs none; an object of its own, so that it can be spread. */
 function contextOf({ client, inProject, emit }: WorkerSettings, held: HeldTask): HandlerContext {
   let progress: HandlerContext["progress"] | undefined;
+  let workflow: HandlerContext["workflow"] | undefined;
   return {
     attempt: held.task.attempt,
+    inputs: held.task.inputs,
+    get input() {
+      return inputOf(client, inProject, held);
+    },
+    get workflow() {
+      workflow ??= workflowOf(client, inProject, held);
+      return workflow;
+    },
     get signal() {
       return held.signal;
     },

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { alike, type Client, createClient, type TransportName, transportOf } from "./client.ts";
-import type { ClaimedTask } from "./contract.ts";
+import type { ClaimedTask, Json, JsonObject } from "./contract.ts";
+import type { TaskWorkflow } from "./task-workflow.ts";
 import { guarded, type Listener, warnOfLosses } from "./worker-events.ts";
 
 export interface HandlerContext {
@@ -8,6 +9,12 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** Results of the tasks it depends on, by key in a workflow, by id outside; without those that were too large together. */
+  readonly inputs: JsonObject;
+  /** The result of one of them, asked for where `inputs` is without it; null where there is none. */
+  input(key: string): Promise<Json>;
+  /** The workflow it is of, to add tasks to; null outside. */
+  readonly workflow: TaskWorkflow | null;
   /** Shows how far the task is. Never rejects; while one report is on its way only the latest of the next ones is sent. */
   progress(percent: number, note?: string): Promise<void>;
 }

@@ -176,12 +176,15 @@ export const Claimed = z
     inputs: Payload.describe(
       "Results of the tasks it depends on, by key in a workflow, by id outside; null where there is none.",
     ),
-    inputsOmitted: z
-      .array(z.string())
+    inputsOmitted: z.custom<Record<string, string>>(isJsonObject).optional().meta({
+      type: "object",
+      description:
+        "By key the ids of tasks whose results are left out of inputs, being larger than 4 MiB divided by how many it depends on.",
+    }),
+    workflow: z
+      .strictObject({ id: z.uuid(), key: z.string() })
       .optional()
-      .describe(
-        "Keys left out of inputs: results larger than 4 MiB divided by how many it depends on; task.get has them.",
-      ),
+      .describe("The workflow it is of, and its key there."),
   })
   .meta({ id: "Claimed" });
 

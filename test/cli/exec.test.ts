@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execHandler, parseResult } from "../../src/cli/exec.ts";
-import type { ClaimedTask } from "../../src/client/index.ts";
+import type { ClaimedTask, HandlerContext } from "../../src/client/index.ts";
 import { until } from "../support/until.ts";
 
 let folder: string;
@@ -29,10 +29,17 @@ const task = (more: Partial<ClaimedTask> = {}): ClaimedTask => ({
   ...more,
 });
 
-function run(command: string, given = task(), signal = new AbortController().signal) {
+function run(
+  command: string,
+  given = task(),
+  signal = new AbortController().signal,
+  input: HandlerContext["input"] = async (key) => given.inputs[key]!,
+) {
   let log = "";
   const handler = execHandler(command, { write: (text) => (log += text) });
-  const done = Promise.resolve(handler(given, { signal, attempt: given.attempt, progress: async () => undefined }));
+  const { attempt, inputs } = given;
+  const context = { signal, attempt, inputs, input, workflow: null, progress: async () => undefined };
+  const done = Promise.resolve(handler(given, context));
   return { done, log: () => log };
 }
 
@@ -53,6 +60,26 @@ test("the command knows its task, and a name is never read as shell text", async
   const given = task({ name: '$(touch pwned); "x"', attempt: 3 });
   const { done } = run('echo "$OPENSQS_TASK_ID|$OPENSQS_QUEUE|$OPENSQS_TASK_NAME|$OPENSQS_ATTEMPT"', given);
   expect(await done).toBe(`${given.id}|q|$(touch pwned); "x"|3`);
+});
+
+test("the results of what the task depends on are in a file, those that came later too, which goes again", async () => {
+  const given = task({
+    inputs: { a: { n: 1 } },
+    inputsOmitted: { '"late"': "01a1ffb9-8076-75fa-9679-060400000003" },
+    workflow: { id: "01a1ffb9-8076-75fa-9679-060400000001", key: "$(key)" },
+  });
+  const input = async (key: string) => (key === "a" ? given.inputs.a! : ["late"]);
+  const { done } = run('cat "$OPENSQS_INPUTS"', given, undefined, input);
+  expect(await done).toEqual({ a: { n: 1 }, '"late"': ["late"] });
+  const where =
+    'echo "$OPENSQS_WORKFLOW_ID|$OPENSQS_WORKFLOW_KEY|$OPENSQS_INPUTS"; ls -l "$OPENSQS_INPUTS" | cut -c1-10';
+  const [facts, mode] = String(await run(where, given, undefined, input).done).split("\n");
+  const [id, key, path] = facts!.split("|");
+  expect([id, key, mode]).toEqual([given.workflow!.id, "$(key)", "-rw-------"]);
+  expect(await readFile(path!).catch(({ code }) => code)).toBe("ENOENT");
+  expect(await run('echo "<$OPENSQS_INPUTS>$OPENSQS_WORKFLOW_ID"').done).toBe("<>");
+  const lost = new Error("unreachable");
+  expect(await run("true", given, undefined, () => Promise.reject(lost)).done.catch((error) => error)).toBe(lost);
 });
 
 test("another exit code fails with the end of standard error, which is shown too", async () => {

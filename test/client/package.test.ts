@@ -122,6 +122,12 @@ test("the client's declarations type a program that knows nothing of this projec
     await client.task.complete({});
     export const handler: Handler = async (task) => ({ to: task.payload.to ?? null });
     export const state = (error: unknown): string => (isRefusal(error, "lease_lost") ? error.data.state : "?");
+    const flow = await client.workflow("w", { queue: "q" }).task("a", { payload: { a: 1 } }).task("b", { dependsOn: ["a"] }).start();
+    export const ended: "running" | "completed" | "failed" | "cancelled" = (await flow.wait({ timeoutSeconds: 1 })).state;
+    export const got: { id: string } = await client.workflow.get({ id: flow.id });
+    // @ts-expect-error a key is its own parameter
+    client.workflow().task("c", { key: "c" });
+    export const grow: Handler = (_task, { workflow }) => workflow?.add([{ key: "c" }]);
     client.close();
     const sockets = createClient({ transport: "websocket" });
     new Worker({ client: sockets, queue: "q", handlers: { mail: handler }, prefetch: 5, transport: "http" });`,

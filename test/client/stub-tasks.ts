@@ -118,7 +118,7 @@ export class StubTasks {
     const { id, queue, name, payload, attempt, receipt } = task;
     const seconds = (params.leaseSeconds as number | undefined) ?? this.leaseSeconds;
     const leaseExpiresAt = new Date(Date.now() + seconds * 1000).toISOString();
-    const rest = { priority: 5, maxAttempts: 5, added: leaseExpiresAt, tags: [], dependsOn: [] };
+    const rest = { priority: 5, maxAttempts: 5, added: leaseExpiresAt, tags: [], dependsOn: [], inputs: {} };
     return { id, queue, name, payload, attempt, receipt, leaseExpiresAt, ...rest };
   }
 

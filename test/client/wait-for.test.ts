@@ -69,7 +69,7 @@ describe.each(TRANSPORTS)("client.waitFor over %s", (transport) => {
     const { id, receipt } = await held(client, "in-vain");
     const late = await caught(client.waitFor(id, { timeoutSeconds: 0.2 }));
     expect(late).toBeInstanceOf(TimeoutError);
-    expect(late).toMatchObject({ taskId: id, timeoutSeconds: 0.2 });
+    expect(late).toMatchObject({ noun: "task", id, timeoutSeconds: 0.2 });
     expect(await caught(client.waitFor(id, { timeoutSeconds: 0 }))).toBeInstanceOf(TimeoutError);
     const stop = new AbortController();
     const stopped = caught(client.waitFor(id, { signal: stop.signal, timeoutSeconds: 60 }));

@@ -6,13 +6,19 @@ import { seconds, whole } from "../options.ts";
 const AFTER_WORK = `
 The command is run by /bin/sh. It gets the payload as JSON on standard input,
 and OPENSQS_TASK_ID, OPENSQS_QUEUE, OPENSQS_TASK_NAME and OPENSQS_ATTEMPT in its
-environment. Exit code 0 completes the task with what was written to standard
-output as the result: as JSON if it is JSON, else as text. Any other exit code
-fails the attempt, with the end of standard error as the message; the service
-tries it again while attempts are left. If the task is cancelled or its lease
-lost, the command gets SIGTERM, and SIGKILL five seconds later.
+environment; for a task of a workflow OPENSQS_WORKFLOW_ID and
+OPENSQS_WORKFLOW_KEY too. If the task depends on others, OPENSQS_INPUTS is the
+path of a file with their results: a JSON object, by key in a workflow, by id
+outside. It goes when the command ends; else the variable is empty. Exit code
+0 completes the task with what was written to standard output as the result:
+as JSON if it is JSON, else as text. Any other exit code fails the attempt,
+with the end of standard error as the message; the service tries it again
+while attempts are left. If the task is cancelled or its lease lost, the
+command gets SIGTERM, and SIGKILL five seconds later.
 
-Example: opensqs work mail --exec 'jq -r .to | ./send' --concurrency 4`;
+Examples:
+  opensqs work mail --exec 'jq -r .to | ./send' --concurrency 4
+  opensqs work reports --exec 'jq "[.[].rows] | add" "$OPENSQS_INPUTS"'`;
 
 export function addWorkCommand(program: Command, context: () => CommandContext): void {
   program

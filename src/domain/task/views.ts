@@ -63,8 +63,10 @@ export interface ClaimedView {
   dependsOn: string[];
   /** The results of the tasks it depends on, by their keys, or by their ids outside a workflow. */
   inputs: Readonly<Record<string, Json>>;
-  /** Those left out of `inputs` because all together would be too large. */
-  inputsOmitted?: string[];
+  /** Those left out of `inputs` because they are too large: the tasks' ids, by the same keys. */
+  inputsOmitted?: Readonly<Record<string, string>>;
+  /** The workflow it is of, and what it is called there. */
+  workflow?: { id: string; key: string };
 }
 
 /** Epoch milliseconds as api.md writes times. */
@@ -131,13 +133,13 @@ function inputsView({
 }: ClaimedRow): Pick<ClaimedView, "inputs" | "inputsOmitted"> {
   if (inputs === null || depends_on === null) return NO_INPUTS;
   const keys = depends_on_keys ?? depends_on;
-  const omitted = keys.filter((_, at) => inputs[at] === OMITTED);
+  const omitted = keys.flatMap((key, at) => (inputs[at] === OMITTED ? [[key, depends_on[at]!] as const] : []));
   return {
     // Not by assignment: a key may be __proto__.
     inputs: Object.fromEntries(
       keys.flatMap((key, at) => (inputs[at] === OMITTED ? [] : [[key, inputs[at] as Json] as const])),
     ),
-    ...(omitted.length > 0 ? { inputsOmitted: omitted } : {}),
+    ...(omitted.length > 0 ? { inputsOmitted: Object.fromEntries(omitted) } : {}),
   };
 }
 
@@ -156,5 +158,6 @@ export function claimedView(row: ClaimedRow, queue: string): ClaimedView {
     tags: row.tags ?? [],
     dependsOn: row.depends_on ?? [],
     ...inputsView(row),
+    ...(row.workflow_id === null ? {} : { workflow: { id: row.workflow_id, key: row.workflow_key! } }),
   };
 }

@@ -24,6 +24,8 @@ export const ClaimedRow = z.strictObject({
   depends_on_keys: z.array(z.string()).nullable(),
   /** The results of the tasks it depends on, in their order, OMITTED where that is too much; null for no tasks. */
   inputs: z.array(z.unknown()).nullable(),
+  workflow_id: z.uuid().nullable(),
+  workflow_key: z.string().nullable(),
   /** Somebody waits for its end, or its workflow does. */
   awaited: z.boolean(),
 });
@@ -106,11 +108,13 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
     from gone g
   )
   select g.share, g.place, g.id, t.name, t.payload, t.priority::int as priority, g.attempts, t.max_attempts, g.lease_seq,
-         g.run_at, g.expires_at, t.added, t.depends_on, t.depends_on_keys, g.has_dependents as awaited,
+         g.run_at, g.expires_at, t.added, t.depends_on, t.depends_on_keys, t.workflow_id, t.workflow_key,
+         g.has_dependents as awaited,
          case when t.catalogued then ${tagNames(a.queueId)} end as tags,
          case when t.depends_on is not null then ${inputs} end as inputs
   from gone g cross join lateral (
-    select t.id, t.name, t.payload, t.priority, t.max_attempts, t.added, t.catalogued, t.depends_on, t.depends_on_keys
+    select t.id, t.name, t.payload, t.priority, t.max_attempts, t.added, t.catalogued, t.depends_on, t.depends_on_keys,
+      t.workflow_id, t.workflow_key
     from task t where t.id = g.id and t.queue_id = ${a.queueId} offset 0
   ) t`;
 
@@ -177,7 +181,8 @@ export const claimedFacts = (queueId: number, leases: readonly Lease[]) => sql.p
   ClaimedRow.omit({ share: true, place: true }),
 )`
   select t.id, t.name, t.payload, t.priority::int as priority, l.attempts, t.max_attempts, l.lease_seq, t.run_at, l.expires_at,
-         t.added, t.depends_on, t.depends_on_keys, l.has_dependents as awaited,
+         t.added, t.depends_on, t.depends_on_keys, t.workflow_id, t.workflow_key,
+         l.has_dependents as awaited,
          case when t.catalogued then ${tagNames(queueId)} end as tags,
          case when t.depends_on is not null then ${inputs} end as inputs
   from unnest(${uuids(leases.map(({ id }) => id))}, ${ints(leases.map(({ leaseSeq }) => leaseSeq))}) as i(id, lease_seq)
@@ -186,7 +191,8 @@ export const claimedFacts = (queueId: number, leases: readonly Lease[]) => sql.p
     where l.id = i.id and l.queue_id = ${queueId} and l.lease_seq = i.lease_seq offset 0
   ) l
   cross join lateral (
-    select t.id, t.name, t.payload, t.priority, t.max_attempts, t.run_at, t.added, t.catalogued, t.depends_on, t.depends_on_keys
+    select t.id, t.name, t.payload, t.priority, t.max_attempts, t.run_at, t.added, t.catalogued, t.depends_on, t.depends_on_keys,
+      t.workflow_id, t.workflow_key
     from task t where t.id = i.id and t.queue_id = ${queueId} offset 0
   ) t`;
 
