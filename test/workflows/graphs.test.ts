@@ -2,7 +2,7 @@
  * Random graphs of tasks, run by workers on two replicas of which one is killed now and then: however it goes, each task
  * ends as a pure function of graph, policies and outcomes says.
  */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { testDatabase } from "../support/postgres.ts";
 import { until } from "../support/until.ts";
@@ -27,7 +27,10 @@ const anyBatch = fc.record({
   kills: fc.array(kill, { minLength: 2, maxLength: 3 }),
 });
 
-setDefaultTimeout(2 * Math.max(120_000, RUNS * 40_000));
+const TIMEOUT_MS = 120_000 + RUNS * 60_000;
+/** For tests that fail: a batch takes some seconds. */
+const BATCH_MS = 60_000;
+
 const database = testDatabase();
 
 /** One batch: its graphs under way at once, and the workers that run their tasks. */
@@ -75,11 +78,16 @@ class Batch {
   }
 
   async #ended(): Promise<void> {
-    await this.#until("all tasks that are to be run have ended", () => this.#open() === 0);
+    const waits = this.#until("all tasks that are to be run have ended", () => this.#open() === 0);
+    await waits.catch(async (error) => {
+      if (this.#fault) throw error;
+      await this.#judge([...this.#runs.values()]);
+      throw error;
+    });
   }
 
   async #until(what: string, holds: () => boolean): Promise<void> {
-    await until(what, () => this.#fault !== undefined || holds(), { timeoutMs: 90_000 });
+    await until(what, () => this.#fault !== undefined || holds(), { timeoutMs: BATCH_MS });
     if (this.#fault) throw this.#fault;
   }
 
@@ -131,15 +139,19 @@ function report<T>({ failed, seed, errorInstance }: fc.RunDetails<T>): void {
   if (failed) throw new Error(`With GRAPH_SEED=${seed}:`, { cause: errorInstance });
 }
 
-test("graphs of tasks end as their policies and outcomes say, whatever dies meanwhile", async () => {
-  const replicas = await startReplicas(database.url);
-  database.atEnd(() => replicas.stop());
-  for (let at = 0; at < QUEUES; at++)
-    await replicas.call("queue.create", { name: queueName(at), maxAttempts: 1000, leaseSeconds: LEASE_SECONDS });
-  await fc.assert(
-    fc.asyncProperty(anyBatch, ({ graphs, kills }) => new Batch(replicas, graphs).play(kills)),
-    { numRuns: RUNS, seed: SEED, endOnFailure: true, reporter: report },
-  );
-  // Somebody was cut off by the kills, or they proved nothing.
-  expect(replicas.repeats()).toBeGreaterThan(0);
-});
+test(
+  "graphs of tasks end as their policies and outcomes say, whatever dies meanwhile",
+  async () => {
+    const replicas = await startReplicas(database.url);
+    database.atEnd(() => replicas.stop());
+    for (let at = 0; at < QUEUES; at++)
+      await replicas.call("queue.create", { name: queueName(at), maxAttempts: 1000, leaseSeconds: LEASE_SECONDS });
+    await fc.assert(
+      fc.asyncProperty(anyBatch, ({ graphs, kills }) => new Batch(replicas, graphs).play(kills)),
+      { numRuns: RUNS, seed: SEED, endOnFailure: true, reporter: report },
+    );
+    // Somebody was cut off by the kills, or they proved nothing.
+    expect(replicas.repeats()).toBeGreaterThan(0);
+  },
+  TIMEOUT_MS,
+);
