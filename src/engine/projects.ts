@@ -93,7 +93,7 @@ async function remove(
   const answer = await repeatable(context.cold, await keyOf("project.delete", params, call), async (outer) =>
     outer.transaction(async (db) => {
       const found = await db.maybeOne(queries.projectByName(name));
-      if (!found) throw notFound(name);
+      if (!found || !(await db.maybeOne(queries.lockProject(found.id)))) throw notFound(name);
       queues = await db.any(queries.lockQueues(found.id));
       if (!force && (await db.one(queries.hasUnfinished(found.id))).found)
         throw new Refusal("conflict", { field: "tasks" });

@@ -38,6 +38,8 @@ export const holds = (databaseUrl: () => string) => ({
        select id, queue_id, 1, 1, now(), 'infinity', false from task where id = $1`,
       [id],
     ),
+  /** Stops what changes a workflow as a whole, before it has done anything. */
+  workflow: (id: string) => hold(databaseUrl(), "select 1 from workflow where id = $1 for no key update", [id]),
   /** Stops what settles, or cancels, a waiting task. */
   waiting: (id: string) => hold(databaseUrl(), "select 1 from task_waiting where id = $1 for update", [id]),
   /** Stops an enqueue with that key, after its keys that come earlier in the alphabet. */

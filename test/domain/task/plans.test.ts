@@ -40,7 +40,7 @@ import {
 import { endedOf, getState, getTask } from "../../../src/domain/task/queries/read.ts";
 import { expiredTasks } from "../../../src/domain/upkeep/queries.ts";
 import {
-  foldWorkflows,
+  foldWorkflow,
   getWorkflow,
   lockFailed,
   lockWorkflow,
@@ -161,7 +161,7 @@ const HOT: Record<string, Query> = {
   ),
   getWorkflow: getWorkflow(1, ids[0]!),
   lockWorkflow: lockWorkflow(1, ids[0]!),
-  foldWorkflow: foldWorkflows(1000, ids[0]!),
+  foldWorkflow: foldWorkflow(ids[0]!),
   membersByKey: membersByKey(ids[0]!, ["a", "b"]),
   unfinishedMembers: unfinishedMembers(ids[0]!, 100),
   lockFailed: lockFailed(ids[0]!),

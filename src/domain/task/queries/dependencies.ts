@@ -62,7 +62,8 @@ export const addDependencies = (edges: readonly Edge[]) => sql.typeAlias("void")
  * Answers the waiting tasks that became ready, and those that are doomed because a dependency did not complete; the latter
  * are locked and still waiting. The rows are locked in the order of ids before anything is decided by them, so of two
  * transactions that end a task's last dependencies the second sees what the first has counted. Each dependency belongs to
- * one ended task, so no two wait for each other there.
+ * one ended task, so no two wait for each other there. The facts of one that becomes ready are locked too: a change of its
+ * priority or time, which the lock on the waiting row has waited for, is newer than the snapshot.
  * Indexes: task_dependency_on_idx, the primary keys of task_waiting, task and workflow_task.
  */
 export const settleEnded = (ended: readonly Ended[]) => sql.prepared(
@@ -95,7 +96,7 @@ export const settleEnded = (ended: readonly Ended[]) => sql.prepared(
     select g.queue_id, t.priority, t.run_at, g.id, t.attempts, t.lease_seq, g.has_dependents, t.name
     from gone g cross join lateral (
       select t.priority, t.run_at, t.attempts, t.lease_seq, t.name from task t
-      where t.id = g.id and t.queue_id = g.queue_id offset 0
+      where t.id = g.id and t.queue_id = g.queue_id for update
     ) t
   ), workflows as (
     insert into workflow_delta (workflow_id, ended, failed, cancelled)
