@@ -143,7 +143,7 @@ async function list(context: EngineContext, params: Parameters<Engine["listWorkf
 
 function placeOf(cursor: string): queries.WorkflowPlace {
   const [added, id] = parseCursor(cursor, 2) as [string, string];
-  if (!/^\d{1,15}$/.test(added) || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id))
+  if (!/^\d{1,14}$/.test(added) || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id))
     throw new InvalidParams([{ path: "cursor", message: "is not a cursor that a list gave" }]);
   return { added: Number(added), id };
 }
