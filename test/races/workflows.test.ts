@@ -451,6 +451,25 @@ describe("no two callers wait for each other in a circle", () => {
     expect(await deleted).toEqual({ name: project });
   });
 
+  test("tasks of several queues are marked as waited for in the order of the queues", async () => {
+    const [early, late] = [race.queue(), race.queue()];
+    await race.call("queue.create", { name: early });
+    const first = await race.call("task.enqueue", { queue: late });
+    const second = await race.call("task.enqueue", { queue: early });
+    const dependsOn = [first.id, second.id];
+    for (const queue of [early, late]) await race.call("task.claim", { queue, leaseSeconds: 600 });
+    const held = await hold.lease(first.id);
+    const enqueued = race.call("task.enqueue", { queue: late, dependsOn });
+    await race.waiting(1);
+    const cancelled = race.call("task.cancel", { id: second.id }, 1);
+    await race.waiting(2);
+    await held.release();
+    const { id, state } = await enqueued;
+    expect(state).toBe("waiting");
+    await cancelled;
+    expect((await race.call("task.get", { id })).state).toBe("cancelled");
+  });
+
   test("tasks for several queues take these, and their keys, in the order of the queues", async () => {
     const [early, late] = [race.queue(), race.queue()];
     await race.call("queue.create", { name: early });
