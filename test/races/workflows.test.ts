@@ -397,6 +397,74 @@ describe("a task of a workflow", () => {
   });
 });
 
+describe("a task whose facts change while it", () => {
+  const flowOfTwo = () => flowOf([{ key: "a" }, { key: "b", dependsOn: ["a"] }]);
+  const moves: { what: string; of: "a" | "b"; move: (flow: Flow) => Promise<unknown>; a: string; b: string }[] = [
+    { what: "is completed", of: "a", move: (flow) => complete(flow, "a"), a: "completed", b: "pending" },
+    { what: "fails", of: "a", move: (flow) => fail(flow, "a"), a: "failed", b: "cancelled" },
+    { what: "ends with one it depends on", of: "b", move: (flow) => fail(flow, "a"), a: "failed", b: "cancelled" },
+    { what: "becomes ready", of: "b", move: (flow) => complete(flow, "a"), a: "completed", b: "pending" },
+    {
+      what: "is cancelled",
+      of: "a",
+      move: ({ ids }) => race.call("task.cancel", { id: ids.a! }),
+      a: "cancelled",
+      b: "cancelled",
+    },
+    {
+      what: "is deleted",
+      of: "a",
+      move: ({ ids }) => race.call("task.delete", { id: ids.a! }),
+      a: "cancelled",
+      b: "cancelled",
+    },
+    { what: "is cancelled with its workflow", of: "a", move: (flow) => cancel(flow), a: "cancelled", b: "cancelled" },
+    {
+      what: "is released",
+      of: "a",
+      move: ({ receipts }) => race.call("task.release", { receipt: receipts.a! }),
+      a: "pending",
+      b: "waiting",
+    },
+  ];
+
+  test.each(moves)("$what: that is done to the task as it has become", async ({ of, move, a, b }) => {
+    const flow = await flowOfTwo();
+    const held = await hold.describedTask(flow.ids[of]!);
+    const moved = move(flow);
+    await race.waiting(1);
+    await held.commit();
+    expect(await moved).not.toHaveProperty("refused");
+    expect(await statesOf(flow)).toMatchObject({ a, b });
+  });
+
+  test.each([
+    ["claimed", "cancelled"],
+    ["waiting", undefined],
+  ] as const)("is purged as %s: it is gone", async (state, child) => {
+    const flow = await flowOfTwo();
+    const held = await hold.describedTask(flow.ids[state === "claimed" ? "a" : "b"]!);
+    const purged = race.call("queue.purge", { name: flow.queue, states: [state] });
+    await race.waiting(1);
+    await held.commit();
+    expect(await purged).toEqual({ purged: 1 });
+    expect((await statesOf(flow)).b).toBe(child);
+  });
+
+  test("is retried, by itself or with its workflow: it runs again", async () => {
+    for (const again of ["task", "workflow"]) {
+      const flow = await flowOfTwo();
+      await fail(flow, "a");
+      const held = await hold.describedTask(flow.ids.a!);
+      const retried = again === "task" ? race.call("task.retry", { id: flow.ids.a! }) : retry(flow);
+      await race.waiting(1);
+      await held.commit();
+      expect(await retried).not.toHaveProperty("refused");
+      expect(await statesOf(flow)).toMatchObject({ state: "running", a: "pending" });
+    }
+  });
+});
+
 describe("ends that have not been folded", () => {
   const listed = async (states: ("running" | "completed")[]) =>
     (await race.call("workflow.list", { states, limit: 1000 }, 1)).workflows.map(({ id, state }) => [id, state]);
