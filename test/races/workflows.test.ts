@@ -451,6 +451,27 @@ describe("a task whose facts change while it", () => {
     expect((await statesOf(flow)).b).toBe(child);
   });
 
+  test.each([
+    [
+      "cancelled with its workflow",
+      (flow: Flow) => cancel(flow),
+      { state: "cancelled", a: "cancelled", b: "cancelled" },
+    ],
+    [
+      "purged",
+      (flow: Flow) => race.call("queue.purge", { name: flow.queue, states: ["claimed"] }),
+      { state: "cancelled" },
+    ],
+  ] as const)("is, with others, %s: all of them are", async (_, end, states) => {
+    const flow = await flowOf([{ key: "a" }, { key: "b" }]);
+    const both = [await hold.describedTask(flow.ids.a!), await hold.describedTask(flow.ids.b!)];
+    const ended = end(flow);
+    await race.waiting(1);
+    for (const held of both) await held.commit();
+    expect(await ended).not.toHaveProperty("refused");
+    expect(await statesOf(flow)).toEqual(states);
+  });
+
   test("is retried, by itself or with its workflow: it runs again", async () => {
     for (const again of ["task", "workflow"]) {
       const flow = await flowOfTwo();
