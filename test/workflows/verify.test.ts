@@ -40,3 +40,12 @@ test.each(broken)("$rule", async ({ rule, by, mended }) => {
   await withClient(service.databaseUrl, (client) => client.query(mended, [a]));
   expect(await rules()).toEqual([]);
 });
+
+test("a task that ends while its queue is being removed breaks nothing", async () => {
+  const parent = await service.call("task.enqueue", { queue: "parents" });
+  await service.call("task.enqueue", { queue: "gone", ownerId: "ann", dependsOn: [parent.id] });
+  // As queue.delete leaves it until it has removed the tasks, and for longer when its instance dies.
+  await withClient(service.databaseUrl, (client) => client.query("delete from queue where name = 'gone'"));
+  await service.call("task.cancel", { id: parent.id });
+  expect((await service.call("admin.verify", {})).violations).toEqual([]);
+});

@@ -70,6 +70,8 @@ export const brokenInvariants = () => sql.type(z.strictObject({ rule: z.string()
     where t.catalogued and (c.owner_id, c.name, c.priority, c.outcome, c.finished, c.due_at, c.hidden, c.words)
       is distinct from (t.owner_id, t.name, t.priority, t.outcome, t.finished, t.due_at, t.deleted_at is not null,
                         task_words(t.name, t.description))
+      -- Of a queue that is gone, tasks and all that is known of them are only to be removed.
+      and exists (select 1 from queue q where q.id = t.queue_id)
   union all
   select 'what is in the catalogue is a task', c.id::text from task_catalogue c
     where not exists (select 1 from task t where t.id = c.id and t.queue_id = c.queue_id and t.catalogued)
