@@ -72,7 +72,9 @@ export async function addNodes(
   const awaited = new Set(nodes.flatMap(({ dependsOn }) => dependsOn));
   const rows = nodes.map((node) => nodeRow(node, known, awaited.has(node.id) || node.workflow !== null));
   const added = new Array<Added>(nodes.length);
-  for (const group of groupBy([...nodes.entries()], ([, { queue }]) => queue.id).values()) {
+  // In the order of the queues' numbers, so that two callers do not wait for each other's queues and keys in a circle.
+  const inOrder = [...nodes.entries()].sort(([, a], [, b]) => a.queue.id - b.queue.id);
+  for (const group of groupBy(inOrder, ([, { queue }]) => queue.id).values()) {
     const { queue } = group[0]![1];
     const some = group.map(([place]) => rows[place]!.row);
     const told = await addCatalogued(tx, queue, some, at);

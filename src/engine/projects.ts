@@ -94,7 +94,7 @@ async function remove(
   const answer = await repeatable(context.cold, await keyOf("project.delete", params, call), async (outer) =>
     outer.transaction(async (db) => {
       const found = await db.maybeOne(queries.projectByName(name));
-      if (!found) throw notFound(name);
+      if (!found || !(await db.maybeOne(queries.lockProject(found.id)))) throw notFound(name);
       // Those who fire schedules hold them while they lock queues, so they are locked first here too.
       await db.any(lockSchedules(found.id));
       queues = await db.any(queries.lockQueues(found.id));

@@ -2,7 +2,7 @@ import type { Db } from "../db/pool.ts";
 import { Refusal } from "../domain/refusals.ts";
 import { cancelTasks } from "../domain/task/queries/change.ts";
 import { groupBy, recatalogue, type Settled, settle } from "../domain/task/repository.ts";
-import { foldWorkflows, setStopped, unfinishedMembers } from "../domain/workflow/queries.ts";
+import { foldWorkflow, setStopped, unfinishedMembers } from "../domain/workflow/queries.ts";
 import type { WorkflowState } from "../domain/workflow/views.ts";
 import type { After, EngineContext } from "./context.ts";
 import { tellSettled } from "./settled.ts";
@@ -12,7 +12,6 @@ import { lock } from "./workflow-lock.ts";
 const BATCH = 1_000;
 /** A moving task is in no narrow table for one snapshot; one that is never found is a fault that admin.verify reports. */
 const LOOKS_MAX = 100;
-const ALL = 1_000_000;
 
 /** Cancels the tasks of a workflow that have not ended, and with that the workflow. */
 export async function cancelWorkflow(
@@ -36,7 +35,7 @@ export async function cancelWorkflow(
     if (vain === LOOKS_MAX) throw new Error(`Tasks of workflow ${id} are in no state.`);
     after(() => tellSettled(context, settled));
   }
-  await tx.any(foldWorkflows(ALL, id));
+  await tx.any(foldWorkflow(id));
   return { id, state: "cancelled" };
 }
 

@@ -3,8 +3,9 @@ import { Refusal } from "../domain/refusals.ts";
 import { type Revived, reviveTasks } from "../domain/task/queries/change.ts";
 import { addDependencies, type Edge } from "../domain/task/queries/dependencies.ts";
 import { groupBy, markAwaited, recatalogue, retakeKey, type TaskKey } from "../domain/task/repository.ts";
+import { runningOrder } from "../domain/workflow/graph.ts";
 import {
-  foldWorkflows,
+  foldWorkflow,
   getWorkflow,
   lockFailed,
   type MemberToRetry,
@@ -17,7 +18,6 @@ import { lock } from "./workflow-lock.ts";
 
 /** Tasks may end while one looks at them; more often than this one after the other is not believed. */
 const LOOKS_MAX = 100;
-const ALL = 1_000_000;
 
 interface Plan {
   readonly tasks: readonly (Revived & { readonly waitsFor: readonly TaskKey[]; readonly dedupeKey: string | null })[];
@@ -37,13 +37,24 @@ export async function retryWorkflow(
   const { tasks } = await plan(tx, id);
   if (tasks.length === 0 && outcome !== null) throw new Refusal("wrong_state", { state: outcome });
   await tx.query(setStopped(id, false));
-  for (const { queueId, dedupeKey, id: taskId } of tasks)
-    if (dedupeKey !== null && !(await retakeKey(tx, queueId, dedupeKey, taskId)))
-      throw new Refusal("conflict", { field: "dedupeKey" });
+  await retakeKeys(tx, tasks);
   if (tasks.length > 0) await revive(context, tx, tasks, after);
-  await tx.any(foldWorkflows(ALL, id));
+  await tx.any(foldWorkflow(id));
   const now = await tx.one(getWorkflow(projectId, id));
   return { id, state: now.outcome ?? "running" };
+}
+
+/** Takes the tasks' dedupe keys back; refused when another unfinished task holds one, or two of them have the same. */
+async function retakeKeys(tx: Db, tasks: Plan["tasks"]): Promise<void> {
+  const retaken = new Set<string>();
+  for (const { queueId, dedupeKey, id } of tasks) {
+    if (dedupeKey === null) continue;
+    const name = `${queueId} ${dedupeKey}`;
+    // A task that has it already counts as unfinished only once it is revived.
+    if (retaken.has(name) || !(await retakeKey(tx, queueId, dedupeKey, id)))
+      throw new Refusal("conflict", { field: "dedupeKey" });
+    retaken.add(name);
+  }
 }
 
 /** Decides what runs again, of tasks that cannot end or run again meanwhile. */
@@ -59,8 +70,19 @@ async function plan(tx: Db, id: string): Promise<Plan> {
 }
 
 /**
- * Which tasks run again, and what each waits for. `members` in the order of ids, so that each comes after those it depends
- * on. One that is gone has completed as far as anybody can tell; of one that will not run again its dependents do as they
+ * Members, each after those it depends on. Ids do not say so for certain: they are of the clocks of several instances, and
+ * workflow.add may come by another than what its tasks depend on.
+ */
+function inRunningOrder(members: readonly MemberToRetry[]): MemberToRetry[] {
+  const ids = new Set(members.map(({ id }) => id));
+  const graph = members.map(({ id, depends_on }) => ({ key: id, dependsOn: depends_on?.filter((on) => ids.has(on)) }));
+  const found = runningOrder(graph, new Set());
+  if ("issues" in found) throw new Error(`Tasks depend on one another in a circle: ${found.issues[0]!.message}`);
+  return found.order.map((place) => members[place]!);
+}
+
+/**
+ * Which tasks run again, and what each waits for. One that is gone has completed as far as anybody can tell; of one that will not run again its dependents do as they
  * were told to.
  */
 export function planRetry(members: readonly MemberToRetry[]): Plan {
@@ -68,7 +90,7 @@ export function planRetry(members: readonly MemberToRetry[]): Plan {
   const again = new Set<string>();
   const running = new Map<string, TaskKey>();
   const tasks: Plan["tasks"][number][] = [];
-  for (const member of members) {
+  for (const member of inRunningOrder(members)) {
     if (member.deleted || member.outcome === null || member.outcome === "completed") continue;
     const on = (member.depends_on ?? []).flatMap((id) => byId.get(id) ?? []);
     const open = on.filter((one) => one.outcome === null || again.has(one.id));

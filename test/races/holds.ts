@@ -28,6 +28,8 @@ async function hold(databaseUrl: string, text: string, values: readonly unknown[
 export const holds = (databaseUrl: () => string) => ({
   /** Stops what ends or revives a task after it has taken the task out of its state's table. */
   task: (id: string) => hold(databaseUrl(), "select 1 from task where id = $1 for update", [id]),
+  /** As a task.update that describes it: whoever waits for it then finds the task's facts changed. */
+  describedTask: (id: string) => hold(databaseUrl(), "update task set updated = clock_timestamp() where id = $1", [id]),
   /** Stops what ends a claim, or marks the claimed task as waited for. */
   lease: (id: string) => hold(databaseUrl(), "select 1 from task_lease where id = $1 for update", [id]),
   /** Stops a claim after it has picked the task: the place of its lease is taken by one that will not come to be. */
@@ -38,6 +40,8 @@ export const holds = (databaseUrl: () => string) => ({
        select id, queue_id, 1, 1, now(), 'infinity', false from task where id = $1`,
       [id],
     ),
+  /** Stops what changes a workflow as a whole, before it has done anything. */
+  workflow: (id: string) => hold(databaseUrl(), "select 1 from workflow where id = $1 for no key update", [id]),
   /** Stops what settles, or cancels, a waiting task. */
   waiting: (id: string) => hold(databaseUrl(), "select 1 from task_waiting where id = $1 for update", [id]),
   /** Stops an enqueue with that key, after its keys that come earlier in the alphabet. */

@@ -1,5 +1,6 @@
 /** Workflows as callers see them: made whole, run in order, results passed on, cancelled and retried. */
 import { afterEach, describe, expect, test } from "bun:test";
+import { planRetry } from "../../src/engine/workflow-retry.ts";
 import type { Json } from "../../src/lib/json.ts";
 import { refusal, testService } from "../support/service.ts";
 
@@ -422,6 +423,37 @@ describe("retrying a workflow", () => {
     await fail(flow, "c");
     await service.call("workflow.retry", { id: flow.id });
     expect(await statesOf(flow.id)).toEqual({ a: "cancelled", b: "cancelled", c: "pending" });
+  });
+
+  test("is refused where two of its tasks had one dedupe key in turn", async () => {
+    const flow = await create([{ key: "a", dedupeKey: "k" }, { key: "open" }]);
+    const tasks = await claim(flow.queue);
+    const failWith = (receipt: string) =>
+      service.call("task.fail", { receipt, error: { message: "no" }, retry: false });
+    await failWith(tasks.get(flow.ids.a!)!.receipt);
+    await service.call("workflow.add", { id: flow.id, queue: flow.queue, tasks: [{ key: "b", dedupeKey: "k" }] });
+    await failWith([...(await claim(flow.queue)).values()][0]!.receipt);
+    expect(await refusal(service.call("workflow.retry", { id: flow.id }))).toEqual({
+      type: "conflict",
+      field: "dedupeKey",
+    });
+    expect(await statesOf(flow.id)).toEqual({ a: "failed", open: "claimed", b: "failed" });
+  });
+
+  test("knows what depends on what by more than the order of ids, which two instances' clocks made", () => {
+    const member = (n: number, dependsOn: number[]) => ({
+      id: idOf(n),
+      queue_id: 1,
+      outcome: "failed" as const,
+      deleted: false,
+      dedupe_key: null,
+      depends_on: dependsOn.map(idOf),
+      on_failure: "cancel",
+    });
+    const idOf = (n: number) => `01a1ffb9-8076-75fa-9679-06040000000${n}`;
+    const { tasks } = planRetry([member(1, [3]), member(2, [1]), member(3, [])]);
+    const unmet = Object.fromEntries(tasks.map((task) => [task.id, task.waitsFor.map(({ id }) => id)]));
+    expect(unmet).toEqual({ [idOf(3)]: [], [idOf(1)]: [idOf(3)], [idOf(2)]: [idOf(1)] });
   });
 
   test("one task of it alone makes the workflow run again", async () => {

@@ -57,11 +57,21 @@ export const brokenInvariants = () => sql.type(z.strictObject({ rule: z.string()
   select 'a waiting task has as many dependencies as it counts', w.id::text from task_waiting w
     where w.unmet <> (select count(*) from task_dependency d where d.task_id = w.id and d.queue_id = w.queue_id)
   union all
+  select 'what a waiting task waits for will tell of its end', w.id::text from task_waiting w
+    join task_dependency d on d.task_id = w.id and d.queue_id = w.queue_id
+    where not exists (select 1 from task t
+        join task_ready r on r.queue_id = t.queue_id and r.priority = t.priority and r.run_at = t.run_at and r.id = t.id
+        where t.id = d.on_id and t.queue_id = d.on_queue_id and r.has_dependents)
+      and not exists (select 1 from task_lease l where l.id = d.on_id and l.queue_id = d.on_queue_id and l.has_dependents)
+      and not exists (select 1 from task_waiting o where o.id = d.on_id and o.queue_id = d.on_queue_id and o.has_dependents)
+  union all
   select 'the catalogue says of a task what the task says', t.id::text from task t
     left join task_catalogue c on c.id = t.id and c.queue_id = t.queue_id
     where t.catalogued and (c.owner_id, c.name, c.priority, c.outcome, c.finished, c.due_at, c.hidden, c.words)
       is distinct from (t.owner_id, t.name, t.priority, t.outcome, t.finished, t.due_at, t.deleted_at is not null,
                         task_words(t.name, t.description))
+      -- Of a queue that is gone, tasks and all that is known of them are only to be removed.
+      and exists (select 1 from queue q where q.id = t.queue_id)
   union all
   select 'what is in the catalogue is a task', c.id::text from task_catalogue c
     where not exists (select 1 from task t where t.id = c.id and t.queue_id = c.queue_id and t.catalogued)

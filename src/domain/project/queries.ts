@@ -34,6 +34,13 @@ export const updateProject = (
     description = case when ${patch.description !== undefined} then ${patch.description ?? null}::text else p.description end
   where p.id = ${id} returning ${columns}`;
 
+/**
+ * Locks a project's row before anything that goes with it; no row when it is gone. Whoever changes a workflow as a whole has
+ * locked the project for key share before, so neither waits for the other in a circle. Index: project's primary key.
+ */
+export const lockProject = (id: number) => sql.type(z.strictObject({ id: z.int() }))`
+  select p.id from project p where p.id = ${id} for update`;
+
 /** Locks a project's queues against new tasks until the transaction ends, in the order of their numbers. Index: queue_name_key. */
 export const lockQueues = (id: number) => sql.type(z.strictObject({ id: z.int() }))`
   select q.id from queue q where q.project_id = ${id} order by q.id for update`;

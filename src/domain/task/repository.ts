@@ -112,10 +112,10 @@ export interface Awaited {
   readonly unknown: string | null;
 }
 
-/** Marks tasks as waited for. */
+/** Marks tasks as waited for, in the order of their queues' numbers: two callers must not wait for each other in a circle. */
 export async function markAwaited(tx: Db, on: readonly dependencies.TaskKey[]): Promise<Awaited> {
   const ended = new Map<string, Outcome>();
-  for (const [queueId, keys] of byQueue(on)) {
+  for (const [queueId, keys] of [...byQueue(on)].sort(([a], [b]) => a - b)) {
     let open = keys.map((key) => key.id);
     for (let look = 0; open.length > 0; look++) {
       if (look === LOOKS_MAX) throw new Error(`Tasks of queue ${queueId} are in no state: ${open.join(", ")}`);

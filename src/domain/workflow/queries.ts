@@ -1,5 +1,7 @@
+import type { FragmentSqlToken } from "slonik";
 import { z } from "zod";
 import { sql, texts, uuids } from "../../db/sql.ts";
+import type { WorkflowState } from "./views.ts";
 
 const Outcome = z.enum(["completed", "failed", "cancelled"]);
 
@@ -51,9 +53,17 @@ function anHourBefore(id: string): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
 }
 
-/** Locks a project's workflow against others that would change its tasks as a whole. Index: workflow's primary key. */
+/**
+ * Locks a project's workflow against others that would change its tasks as a whole, and before it the project against its
+ * deletion, which takes both. Indexes: the primary keys of project and workflow.
+ */
 export const lockWorkflow = (projectId: number, id: string) => sql.type(z.strictObject({ id: z.uuid() }))`
-  select w.id from workflow w where w.id = ${sql.uuid(id)} and w.project_id = ${projectId} for no key update`;
+  with home as materialized (
+    select p.id from project p where p.id = ${projectId} for key share
+  )
+  select w.id from home cross join lateral (
+    select w.id from workflow w where w.id = ${sql.uuid(id)} and w.project_id = home.id for no key update
+  ) w`;
 
 /** A project's workflow as it is now. Indexes: workflow's primary key, workflow_delta_idx. */
 export const getWorkflow = (projectId: number, id: string) => sql.type(WorkflowRow)`
@@ -92,19 +102,42 @@ export interface WorkflowPlace {
   readonly id: string;
 }
 
-/** A page of a project's workflows, the newest first, with how many tasks each has. Indexes: those of workflow. */
+/**
+ * A page of a project's workflows, the newest first, with how many tasks each has. `states` are those of this moment: a
+ * workflow with something that has not been folded yet is found by that, the others by their rows.
+ * Indexes: those of workflow, one for each state; task_workflow_idx.
+ */
 export const listWorkflows = (
   projectId: number,
-  states: readonly string[] | null,
+  states: readonly WorkflowState[] | null,
   before: WorkflowPlace | null,
   limit: number,
-) => sql.type(z.strictObject({ id: z.uuid(), added: z.number(), tasks: z.int() }))`
-  select w.id, w.added, (select count(*)::int from task t where t.workflow_id = w.id) as tasks
-  from workflow w
-  where w.project_id = ${projectId}
-    and ${before === null ? sql.fragment`true` : sql.fragment`(w.added, w.id) < (${new Date(before.added).toISOString()}::timestamptz, ${sql.uuid(before.id)})`}
-    and ${states === null ? sql.fragment`true` : sql.fragment`coalesce(w.outcome::text, 'running') = any(${texts(states)})`}
-  order by w.added desc, w.id desc limit ${limit}`;
+) => {
+  const further =
+    before === null
+      ? sql.fragment`true`
+      : sql.fragment`(w.added, w.id) < (${new Date(before.added).toISOString()}::timestamptz, ${sql.uuid(before.id)})`;
+  const page = (from: FragmentSqlToken, where: FragmentSqlToken) => sql.fragment`
+    (select w.id, w.added from ${from} where w.project_id = ${projectId} and ${further} and ${where}
+     order by w.added desc, w.id desc limit ${limit})`;
+  const inState = (state: WorkflowState) =>
+    page(
+      sql.fragment`workflow w`,
+      sql.fragment`${state === "running" ? sql.fragment`w.outcome is null` : sql.fragment`w.outcome = ${state}::task_outcome`}
+        and w.id not in (select u.id from unfolded u)`,
+    );
+  const fresh = page(
+    sql.fragment`unfolded u join workflow w on w.id = u.id ${unfolded}`,
+    sql.fragment`coalesce(case when w.unfinished - d.ended <= 0 then ${outcomeOf} end::text, 'running') = any(${texts(states ?? [])})`,
+  );
+  const parts =
+    states === null ? [page(sql.fragment`workflow w`, sql.fragment`true`)] : [...new Set(states)].map(inState);
+  return sql.type(z.strictObject({ id: z.uuid(), added: z.number(), tasks: z.int() }))`
+    with unfolded as materialized (select distinct d.workflow_id as id from workflow_delta d)
+    select w.id, w.added, (select count(*)::int from task t where t.workflow_id = w.id) as tasks
+    from (${sql.join(states === null ? parts : [...parts, fresh], sql.fragment` union all `)}) w
+    order by w.added desc, w.id desc limit ${limit}`;
+};
 
 /** The keys of a workflow's tasks that are among these. Index: task_workflow_idx. */
 export const membersByKey = (workflowId: string, keys: readonly string[]) => sql.type(
@@ -149,32 +182,43 @@ export const membersToRetry = (id: string) => sql.type(MemberToRetry)`
   select m.id, m.queue_id, m.outcome::text as outcome, m.deleted, m.dedupe_key, m.depends_on, m.on_failure
   from (${membersOf(id)}) m order by m.id`;
 
-/**
- * Folds what was appended into the workflows; those that are left with nothing to do have ended then. `id` names one, which
- * the caller has locked. Otherwise up to `limit` rows, waiting for nobody. Answers those that have ended, or run again.
- * Locks the workflows in the order of ids. Index: workflow's primary key.
- */
-export const foldWorkflows = (limit: number, id: string | null = null) => sql.type(
-  z.strictObject({ id: z.uuid(), outcome: Outcome.nullable() }),
-)`
-  with taken as (
-    delete from workflow_delta d where d.ctid = any(array(
-      select o.ctid from workflow_delta o where ${id === null ? sql.fragment`true` : sql.fragment`o.workflow_id = ${sql.uuid(id)}`}
-      limit ${limit} for update ${id === null ? sql.fragment`skip locked` : sql.fragment``}))
-    returning d.*
+const Folded = z.strictObject({ id: z.uuid(), outcome: Outcome.nullable() });
+
+// What was appended for the workflows of `homes`, which are locked: whoever folds takes first the workflow and then its
+// rows, so that none waits for another in a circle. Those that are left with nothing to do have ended then.
+const fold = sql.fragment`
+  taken as (
+    delete from workflow_delta d using homes h where d.workflow_id = any(array[h.id]) returning d.*
   ), sums as materialized (
     select t.workflow_id, sum(t.ended) as ended, sum(t.failed) as failed, sum(t.cancelled) as cancelled, max(t.at) as at
-    from taken t group by t.workflow_id order by t.workflow_id
-  ), homes as materialized (
-    select s.* from sums s cross join lateral (
-      select w.id from workflow w where w.id = s.workflow_id for no key update
-    ) w
+    from taken t group by t.workflow_id
   )
   update workflow w set unfinished = w.unfinished - d.ended, failed = w.failed + d.failed, cancelled = w.cancelled + d.cancelled,
     outcome = case when w.unfinished - d.ended <= 0 then ${outcomeOf} end,
     finished = case when w.unfinished - d.ended <= 0 then greatest(w.finished, d.at) end
-  from homes d where w.id = any(array[d.workflow_id])
+  from sums d where w.id = any(array[d.workflow_id])
   returning w.id, w.outcome::text as outcome`;
+
+/** Folds what was appended into a workflow that the caller has locked. Indexes: workflow_delta_idx, workflow's primary key. */
+export const foldWorkflow = (id: string) => sql.type(Folded)`
+  with homes as materialized (select ${sql.uuid(id)} as id), ${fold}`;
+
+/**
+ * Folds what was appended, of about the first `limit` rows, into those workflows that nobody is just changing; the others
+ * are folded by whoever has them, or next time. Answers those that have ended, or run again. What was appended for
+ * workflows that are gone goes. Indexes: workflow_delta_idx, workflow's primary key.
+ */
+export const foldWorkflows = (limit: number) => sql.type(Folded)`
+  with picked as materialized (
+    select distinct o.workflow_id from (select d.workflow_id from workflow_delta d limit ${limit}) o
+  ), homes as materialized (
+    select w.id from picked p cross join lateral (
+      select w.id from workflow w where w.id = p.workflow_id for no key update skip locked
+    ) w
+  ), lost as (
+    delete from workflow_delta d using picked p
+    where d.workflow_id = any(array[p.workflow_id]) and not exists (select 1 from workflow w where w.id = d.workflow_id)
+  ), ${fold}`;
 
 /**
  * Forgets workflows that have ended and have no task left, from a place on, in the order of ids. Answers how far it came;

@@ -50,7 +50,7 @@ import {
 import { getState, getTask, getTasks, newsOf } from "../../../src/domain/task/queries/read.ts";
 import { expiredTasks } from "../../../src/domain/upkeep/queries.ts";
 import {
-  foldWorkflows,
+  foldWorkflow,
   getWorkflow,
   lockFailed,
   lockWorkflow,
@@ -172,7 +172,7 @@ const HOT: Record<string, Query> = {
   reviveTasks: reviveTasks(keys.map((key) => ({ ...key, unmet: 1, onFailure: "cancel" }))),
   getWorkflow: getWorkflow(1, ids[0]!),
   lockWorkflow: lockWorkflow(1, ids[0]!),
-  foldWorkflow: foldWorkflows(1000, ids[0]!),
+  foldWorkflow: foldWorkflow(ids[0]!),
   membersByKey: membersByKey(ids[0]!, ["a", "b"]),
   unfinishedMembers: unfinishedMembers(ids[0]!, 100),
   lockFailed: lockFailed(ids[0]!),

@@ -4,6 +4,10 @@ import { ints, json, sql, texts, uuids } from "../../../db/sql.ts";
 import type { TaskKey } from "./dependencies.ts";
 import { toldWorkflows, toldWorkflowsAgain } from "./workflow-ends.ts";
 
+// A list of what several DELETEs returned is materialized, here and below: where the planner makes it part of the UPDATE that
+// it drives, and a task's facts have changed while that waited for them, PostgreSQL looks at the list once more, would have
+// to delete again, and refuses ("ModifyTable should not be called during EvalPlanQual").
+
 // Takes one unfinished task out of whichever narrow table it is in. A task that moves just now is in none of them for
 // this statement's snapshot; the caller then looks again.
 const takeOut = (queueId: number, id: string) => sql.fragment`
@@ -20,7 +24,7 @@ const takeOut = (queueId: number, id: string) => sql.fragment`
   ), from_waiting as (
     delete from task_waiting w where w.id = ${sql.uuid(id)} and w.queue_id = ${queueId}
     returning 0, 0, w.has_dependents, null::text, null::jsonb, null::timestamptz
-  ), held as (
+  ), held as materialized (
     select * from from_ready union all select * from from_lease union all select * from from_waiting
   )`;
 
@@ -77,7 +81,7 @@ export const cancelTasks = (tasks: readonly TaskKey[]) => sql.type(
   ), from_waiting as (
     delete from task_waiting w using subject s where w.id = any(array[s.id]) and w.queue_id = s.queue_id
     returning w.id, w.queue_id, 0, 0, null::text, null::jsonb, null::timestamptz
-  ), held as (
+  ), held as materialized (
     select * from from_ready union all select * from from_lease union all select * from from_waiting
   ), done as (
     update task t set outcome = 'cancelled', finished = now(), updated = now(), progress = h.progress,
@@ -299,7 +303,7 @@ export const purgeTasks = (queueId: number, ids: readonly string[], state: strin
   ), from_waiting as (
     delete from task_waiting w using subject s where ${state} = 'waiting' and w.id = any(array[s.id]) and w.queue_id = s.queue_id
     returning w.id, w.queue_id, w.has_dependents
-  ), chosen as (
+  ), chosen as materialized (
     select * from from_ready union all select * from from_lease union all select * from from_waiting
     union all select s.id, s.queue_id, false from subject s where s.outcome::text = ${state} or ${state}::text is null
   ), gone as (
