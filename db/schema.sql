@@ -1021,6 +1021,10 @@ CREATE TABLE public.task_waiting (
     unmet integer NOT NULL,
     has_dependents boolean DEFAULT false NOT NULL,
     on_failure text NOT NULL,
+    priority smallint NOT NULL,
+    run_at timestamp with time zone NOT NULL,
+    lease_seq integer DEFAULT 0 NOT NULL,
+    name text,
     CONSTRAINT task_waiting_on_failure_known CHECK ((on_failure = ANY (ARRAY['cancel'::text, 'fail'::text, 'run'::text]))),
     CONSTRAINT task_waiting_unmet_positive CHECK ((unmet > 0))
 )
@@ -1037,6 +1041,12 @@ COMMENT ON TABLE public.task_waiting IS 'Tasks that something holds back: depend
 --
 
 COMMENT ON COLUMN public.task_waiting.unmet IS 'How many dependencies are not settled.';
+
+--
+-- Name: COLUMN task_waiting.run_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.task_waiting.run_at IS 'Equals task.run_at, as priority, lease_seq and name equal the task''s: what task_ready must know when it becomes ready. Read from the row that was waited for, these are never older than it.';
 
 --
 -- Name: task_with_state; Type: VIEW; Schema: public; Owner: -

@@ -4,8 +4,9 @@
 -- workflow_delta, and upkeep folds it in. Which workflow a task belongs to stands in the task's row, which is read and written
 -- anyway when it is claimed and when it ends; a table of its own would cost a row, two index entries and a look-up a task.
 -- task_dependency gets one index instead of two, since each edge is written and removed once and only ever found by the task
--- that ends.
--- Locks: task for as long as its partitions are read once, for the new index; task_dependency while its index is made.
+-- that ends. task_waiting knows what task_ready must know, so that a task becomes ready without a look at task.
+-- Locks: task for as long as its partitions are read once, for the new index; task_dependency while its index is made, and
+-- task_waiting while it is filled.
 -- Old code: does not go on beside it (it would end tasks of a workflow without telling it). Stop older instances first.
 
 create table workflow (
@@ -58,6 +59,16 @@ comment on column task.on_dependency_failure is 'What a task of a workflow does 
 create index task_workflow_idx on task (workflow_id, workflow_key) where workflow_id is not null;
 comment on index task_workflow_idx is 'The tasks of a workflow. None of its columns ever changes, so ending a task leaves it alone.';
 
+alter table task_waiting
+  add column priority smallint,
+  add column run_at timestamptz,
+  add column lease_seq int not null default 0,
+  add column name text;
+update task_waiting w set priority = t.priority, run_at = t.run_at, lease_seq = t.lease_seq, name = t.name
+  from task t where t.id = w.id and t.queue_id = w.queue_id;
+alter table task_waiting alter column priority set not null, alter column run_at set not null;
+comment on column task_waiting.run_at is 'Equals task.run_at, as priority, lease_seq and name equal the task''s: what task_ready must know when it becomes ready. Read from the row that was waited for, these are never older than it.';
+
 comment on column task_ready.has_dependents is 'Somebody must be told of its end: a task that waits for it, or its workflow. Travels with it, so that finishing it knows without a look.';
 
 alter table task_dependency drop constraint task_dependency_pkey;
@@ -76,5 +87,6 @@ create index task_dependency_on_idx on task_dependency (on_id, on_queue_id);
 comment on index task_dependency_on_idx is 'For the end of a task: who waits for it.';
 comment on column task_ready.has_dependents is 'Some task waits for this one; travels with it so that finishing it knows without a look.';
 drop index task_workflow_idx;
+alter table task_waiting drop column priority, drop column run_at, drop column lease_seq, drop column name;
 alter table task drop column workflow_id, drop column workflow_key, drop column depends_on_keys, drop column on_dependency_failure;
 drop table workflow_delta, workflow;

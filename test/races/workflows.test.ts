@@ -403,7 +403,6 @@ describe("a task whose facts change while it", () => {
     { what: "is completed", of: "a", move: (flow) => complete(flow, "a"), a: "completed", b: "pending" },
     { what: "fails", of: "a", move: (flow) => fail(flow, "a"), a: "failed", b: "cancelled" },
     { what: "ends with one it depends on", of: "b", move: (flow) => fail(flow, "a"), a: "failed", b: "cancelled" },
-    { what: "becomes ready", of: "b", move: (flow) => complete(flow, "a"), a: "completed", b: "pending" },
     {
       what: "is cancelled",
       of: "a",

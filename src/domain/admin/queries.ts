@@ -51,6 +51,9 @@ export const brokenInvariants = () => sql.type(z.strictObject({ rule: z.string()
     join task t on t.id = r.id and t.queue_id = r.queue_id
     where (t.priority, t.run_at, t.name) is distinct from (r.priority, r.run_at, r.name)
   union all
+  select 'a waiting task is known as it is', w.id::text from task_waiting w join task t on t.id = w.id and t.queue_id = w.queue_id
+    where (t.priority, t.run_at, t.name, t.lease_seq, t.attempts) is distinct from (w.priority, w.run_at, w.name, w.lease_seq, 0)
+  union all
   select 'attempts stay within the maximum', t.id::text from task_lease l
     join task t on t.id = l.id and t.queue_id = l.queue_id where l.attempts > t.max_attempts
   union all

@@ -216,7 +216,7 @@ const FILL = `
     select queue_id, priority, run_at, id, 0, 0, 'n' from task where outcome is null;
   insert into task_lease (id, queue_id, attempts, lease_seq, claimed_at, expires_at, has_dependents)
     select id, queue_id, 1, 1, now(), now(), false from task where outcome is not null;
-  insert into task_waiting (id, queue_id, unmet, on_failure) select id, queue_id, 1, 'run' from task where outcome is null;
+  insert into task_waiting (id, queue_id, unmet, on_failure, priority, run_at) select id, queue_id, 1, 'run', priority, run_at from task where outcome is null;
   insert into task_dependency (queue_id, task_id, on_queue_id, on_id) select queue_id, id, queue_id, id from task where outcome is null;
   insert into workflow (id, project_id, unfinished, added) select id, 1, 1, now() from task where outcome is null;
   update task set workflow_id = id, workflow_key = 'k' where outcome is null;

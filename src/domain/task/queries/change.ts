@@ -142,8 +142,8 @@ export const reviveTasks = (tasks: readonly Revived[]) => sql.type(
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select d.queue_id, d.priority, d.run_at, d.id, 0, d.lease_seq, true, d.name from done d where d.unmet = 0
   ), waiting as (
-    insert into task_waiting (id, queue_id, unmet, has_dependents, on_failure)
-    select d.id, d.queue_id, d.unmet, true, d.on_failure from done d where d.unmet > 0
+    insert into task_waiting (id, queue_id, unmet, has_dependents, on_failure, priority, run_at, lease_seq, name)
+    select d.id, d.queue_id, d.unmet, true, d.on_failure, d.priority, d.run_at, d.lease_seq, d.name from done d where d.unmet > 0
   ), counted as (
     insert into queue_delta (queue_id, failed, cancelled)
     select d.queue_id, -count(*) filter (where d.was = 'failed'), -count(*) filter (where d.was = 'cancelled')
@@ -250,7 +250,11 @@ export const changeTask = (queueId: number, id: string, p: TaskPatch) => sql.typ
       and r.attempts < coalesce(${p.maxAttempts ?? null}::int, 2147483647)
     returning r.id, r.attempts, r.lease_seq, r.has_dependents
   ), still as (
-    update task_waiting w set unmet = w.unmet where w.id = ${sql.uuid(id)} and w.queue_id = ${queueId} returning w.id
+    update task_waiting w set
+      name = case when ${given(p.name)} then ${p.name ?? null}::text else w.name end,
+      priority = coalesce(${p.priority ?? null}::smallint, w.priority),
+      run_at = coalesce(${p.runAt ?? null}::timestamptz, w.run_at)
+    where w.id = ${sql.uuid(id)} and w.queue_id = ${queueId} returning w.id
   ), done as (
     update task t set ${describing(p)},
       name = case when ${given(p.name)} then ${p.name ?? null}::text else t.name end,

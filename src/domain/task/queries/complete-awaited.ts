@@ -87,14 +87,14 @@ export const completeAwaitedTasks = (
     select p.*, width_bucket(p.place, ${ints(waiting.shares.length > 0 ? firstPlaces(waiting) : [1])}) as share from picked p
   ), lease as (
     insert into task_lease (id, queue_id, attempts, lease_seq, claimed_at, expires_at, has_dependents, worker)
-    select h.id, h.queue_id, h.attempts + 1, h.lease_seq + 1, now(),
+    select h.id, h.queue_id, 1, h.lease_seq + 1, now(),
       now() + make_interval(secs =>
         coalesce((${floats(waiting.shares.map(({ leaseSeconds }) => leaseSeconds))})[h.share], h.lease_seconds)),
       h.has_dependents, (${texts(waiting.shares.map(({ worker }) => worker))})[h.share]
     from handed h
   ), ready as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
-    select f.queue_id, f.priority, f.run_at, f.id, f.attempts, f.lease_seq, f.has_dependents, f.name from free f
+    select f.queue_id, f.priority, f.run_at, f.id, 0, f.lease_seq, f.has_dependents, f.name from free f
     where f.id not in (select h.id from handed h)
   )
   select 'completed' as what, d.id, d.queue_id, d.lease_seq, d.worker, ${unlisted}, null::int as share, null::int as place from done d

@@ -61,8 +61,8 @@ export const addDependencies = (edges: readonly Edge[]) => sql.typeAlias("void")
  * Where these are all the dependencies that a task still waits for, nobody else can end another (`sure`), and it is taken at
  * once. The others' rows are locked, in the order of ids, before anything is decided by them: of two transactions that end a
  * task's last dependencies the second sees what the first has counted. Each dependency belongs to one ended task, so no two
- * wait for each other there. The facts are read with a lock, since only that finds them as a task.update has left them that the
- * waiting row was waited for (a key share would not do: it is granted on the old version).
+ * wait for each other there. What task_ready must know comes from the rows that are taken, as a task.update has left them that
+ * they were waited for; in task itself this snapshot would see what was before.
  * Indexes: the primary keys.
  */
 export const settling = sql.fragment`
@@ -75,7 +75,7 @@ export const settling = sql.fragment`
   ), sure as (
     delete from task_waiting w using told t
     where w.id = any(array[t.id]) and w.queue_id = t.queue_id and w.unmet <= t.settled and (w.on_failure = 'run' or not t.broken)
-    returning w.id, w.queue_id, w.has_dependents
+    returning w.id, w.queue_id, w.has_dependents, w.priority, w.run_at, w.lease_seq, w.name
   ), locked as materialized (
     select w.id, w.queue_id, w.unmet - t.settled as unmet, t.broken and w.on_failure <> 'run' as doomed
     from told t cross join lateral (
@@ -88,13 +88,9 @@ export const settling = sql.fragment`
   ), last as (
     delete from task_waiting w using locked l
     where w.id = any(array[l.id]) and w.queue_id = l.queue_id and l.unmet <= 0 and not l.doomed
-    returning w.id, w.queue_id, w.has_dependents
+    returning w.id, w.queue_id, w.has_dependents, w.priority, w.run_at, w.lease_seq, w.name
   ), free as materialized (
-    select f.id, f.queue_id, f.has_dependents, t.priority, t.run_at, t.attempts, t.lease_seq, t.name
-    from (select * from sure union all select * from last) f cross join lateral (
-      select t.priority, t.run_at, t.attempts, t.lease_seq, t.name from task t
-      where t.id = f.id and t.queue_id = f.queue_id for share
-    ) t
+    select * from sure union all select * from last
   )`;
 
 /**
@@ -113,7 +109,7 @@ export const settleEnded = (ended: readonly Ended[]) => sql.prepared(
     ) as i(id, queue_id, completed)
   ), ${settling}, ready as (
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
-    select f.queue_id, f.priority, f.run_at, f.id, f.attempts, f.lease_seq, f.has_dependents, f.name from free f
+    select f.queue_id, f.priority, f.run_at, f.id, 0, f.lease_seq, f.has_dependents, f.name from free f
   )
   select f.id, f.queue_id, false as doomed from free f
   union all select l.id, l.queue_id, true from locked l where l.doomed`;

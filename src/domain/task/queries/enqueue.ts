@@ -117,8 +117,8 @@ export const enqueueTasks = (queueId: number, rows: readonly TaskRow[], at: numb
     insert into task_ready (queue_id, priority, run_at, id, attempts, lease_seq, has_dependents, name)
     select ${queueId}, a.priority, a.due, a.id, 0, 0, a.awaited, a.name from accepted a where a.unmet = 0
   ), waiting as (
-    insert into task_waiting (id, queue_id, unmet, has_dependents, on_failure)
-    select a.id, ${queueId}, a.unmet, a.awaited, a.on_failure from accepted a where a.unmet > 0
+    insert into task_waiting (id, queue_id, unmet, has_dependents, on_failure, priority, run_at, name)
+    select a.id, ${queueId}, a.unmet, a.awaited, a.on_failure, a.priority, a.due, a.name from accepted a where a.unmet > 0
   ), counted as (
     insert into queue_delta (queue_id, enqueued)
     select ${queueId}, count(*) from accepted having count(*) > 0
