@@ -17,7 +17,9 @@ const REDIS = "bullmq:everysec";
 
 /** What is asked of each workload, as far as it was measured. Ratios are of medians. */
 export function standings(medians: Medians): Standing[] {
-  const lines = [W1, W2, W3, W3raw, W3s, W4, W5, W6, W7, W8, W9, catalogue, graphs].flatMap((lines) => lines(medians));
+  const lines = [W1, W2, W3, W3raw, W3s, W4, W5, W6, W7, W8, W9, catalogue, graphs, schedules].flatMap((lines) =>
+    lines(medians),
+  );
   return lines.filter((line): line is Standing => line !== null);
 }
 
@@ -144,6 +146,9 @@ const graphs: Lines = (medians) =>
     .ours("graphs")
     .filter(({ how }) => !how.endsWith(", plain"))
     .flatMap((ours) => [least(ours, "ratio", "×", 0.7), least(ours, "wholeRatio", "×", 0.7)]);
+
+/** Goal for the last task of schedules that were due at one moment. */
+const schedules: Lines = (medians) => medians.ours("schedules").map((ours) => most(ours, "max", "ms", 2000));
 
 const label = ({ workload, how }: Case) => `${workload} ${how}`;
 const rateOf = (ours: Case) => medianOf(ours, "tasksPerSecond");

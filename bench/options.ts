@@ -16,6 +16,7 @@ Workloads, all unless some are named:
                                                  callers W1 by number of callers (for --plot)
   catalogue  lists, searches and counts among many tasks ÷ among few
   graphs     workflows of different shapes ÷ as many plain tasks
+  schedules  how late are tasks of schedules that are all due at once
 
   --rounds N           rounds over all workloads; W5, W6, W9 and callers are measured in the first only (3)
   --seconds N          length of W1, W2 and the limits (8)
@@ -31,6 +32,7 @@ Workloads, all unless some are named:
   --memory-seconds N   W9: length of the enqueueing (600)
   --catalogued N       catalogue: tasks of the larger database (1000000; the smaller has a hundredth)
   --graph N            graphs: tasks of a workflow; the chain has a tenth (10000)
+  --schedules N        schedules: how many (10000)
   --smoke              every workload of ours in tiny sizes, checking that each works, not how fast; writes no file
   --out FILE           results (bench/results/<date>-<workloads>.json)
   --report FILE        prints the tables of saved results again
@@ -75,6 +77,8 @@ export interface Sizes {
   readonly catalogueCalls: number;
   /** graphs: tasks of the fan-out and the lattice; the chain has a tenth. */
   readonly graph: number;
+  /** schedules: how many are due at once. */
+  readonly schedules: number;
 }
 
 export interface Options {
@@ -116,6 +120,7 @@ const SMOKE: Sizes = {
   cataloguedFew: 200,
   catalogueCalls: 2,
   graph: 100,
+  schedules: 100,
 };
 
 export class UsageError extends Error {}
@@ -167,6 +172,7 @@ function parse(args: readonly string[]) {
         "memory-seconds": text("600"),
         catalogued: text("1000000"),
         graph: text("10000"),
+        schedules: text("10000"),
         smoke: { type: "boolean", default: false },
         out: { type: "string" },
         report: { type: "string" },
@@ -204,6 +210,7 @@ function fullSizes(values: ReturnType<typeof parse>["values"]): Sizes {
     cataloguedFew: Math.ceil(number("catalogued", values.catalogued, 100) / 100),
     catalogueCalls: 100,
     graph: number("graph", values.graph, 10),
+    schedules: number("schedules", values.schedules, 1),
   };
 }
 

@@ -68,6 +68,7 @@ const TABLES: readonly (readonly [workload: string, title: string, columns: read
       ...COST,
     ],
   ],
+  ["schedules", "tasks of schedules that are due at one moment", [...CALL, column("max", "max ms", 0), ...COST]],
   ["callers", "W1 by number of callers", [RATE, ...CALL, ...COST]],
 ];
 

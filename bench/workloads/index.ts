@@ -8,6 +8,7 @@ import { LIMITS } from "./limits.ts";
 import { W9 } from "./memory.ts";
 import { W4 } from "./pickup.ts";
 import { W8 } from "./replicas.ts";
+import { SCHEDULES } from "./schedules.ts";
 import type { Workload } from "./workload.ts";
 
 /** In the order in which they are measured and printed. */
@@ -27,4 +28,5 @@ export const WORKLOADS: readonly Workload[] = [
   CALLERS,
   CATALOGUE,
   GRAPHS,
+  SCHEDULES,
 ];
