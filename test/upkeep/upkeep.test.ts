@@ -87,6 +87,31 @@ test("a workflow is forgotten with the last of its tasks", async () => {
   expect(await call("workflow.get", { id: kept })).toMatchObject({ state: "running" });
 });
 
+test("what a workflow that runs has done is kept until it has ended, whatever the retention says", async () => {
+  const queue = "brief";
+  await call("queue.create", { name: queue, retention: { completedSeconds: 0, failedSeconds: 0 } });
+  const { tasks } = await call("workflow.create", { queue, tasks: [{ key: "a" }, { key: "b", dependsOn: ["a"] }] });
+  const { a } = tasks as Record<string, string>;
+  const complete = async () => {
+    const [task] = (await call("task.claim", { queue })).tasks;
+    await call("task.complete", { receipt: task!.receipt, result: "kept" });
+    return task!;
+  };
+  await complete();
+  const alone = await finishedTask("alone", "complete");
+  await call("queue.update", { name: "alone", retention: { completedSeconds: 0 } });
+  await restart();
+  await until("a task of no workflow is gone", async () => !(await exists(alone)));
+  expect(await exists(a!)).toBe(true);
+  expect((await complete()).inputs).toEqual({ a: "kept" });
+  await until(
+    "the workflow's end is counted",
+    async () => (await client.query("select from workflow where outcome is null")).rowCount === 1,
+  );
+  await restart();
+  await until("it is gone too", async () => !(await exists(a!)));
+});
+
 test("finished tasks are removed when their queue's retention says so, and no others", async () => {
   await call("queue.create", { name: "kept", retention: { completedSeconds: 3600, failedSeconds: null } });
   const old = await age(await finishedTask("kept", "complete"), 7200);

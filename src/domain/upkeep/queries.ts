@@ -41,27 +41,31 @@ export const dropOldRates = () => sql.typeAlias("void")`
 
 /**
  * Finished tasks after a place whose time is over by their queue's policy. Walks in id order, so in the order of creation,
- * and no further than tasks old enough for any policy. A task whose dedupe key still holds is kept.
- * Indexes: task's primary key, task_dedupe_task_idx.
+ * and no further than tasks old enough for any policy. A task whose dedupe key still holds is kept, and so are those of a
+ * workflow that still runs: others of it may want their results.
+ * Indexes: task's primary key, task_dedupe_task_idx, workflow's primary key.
  */
 export const expiredTasks = (after: string, limit: number) => sql.type(
   z.strictObject({ id: z.uuid(), queue_id: z.int(), state: z.string(), over: z.boolean() }),
 )`
   with walked as materialized (
-    select t.id, t.queue_id, t.outcome, t.finished from task t
+    select t.id, t.queue_id, t.outcome, t.finished, t.workflow_id from task t
     where t.id > ${sql.uuid(after)}
       and t.id < task_partition_bound(now() - make_interval(secs => (
         select coalesce(min(least(retention_completed_seconds, retention_failed_seconds)), 0) from queue)))
     order by t.id limit ${limit}
   )
   select w.id, w.queue_id, coalesce(w.outcome::text, '') as state,
-    coalesce(w.outcome is not null and d.key is null
+    coalesce(w.outcome is not null and d.key is null and f.running is not true
       and w.finished < now() - make_interval(secs => case when w.outcome = 'failed' then q.retention_failed_seconds
                                                            else q.retention_completed_seconds end), false) as over
   from walked w join queue q on q.id = w.queue_id
   left join lateral (
     select d.key from task_dedupe d where d.task_id = w.id and d.holds_until > now() offset 0
   ) d on true
+  left join lateral (
+    select f.outcome is null as running from workflow f where f.id = w.workflow_id offset 0
+  ) f on true
   order by w.id`;
 
 /**
