@@ -157,7 +157,11 @@ async function moveInQueue<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt
     const awaited = hinted && tries === 0 ? open : await leftAlone(of, open);
     if (awaited.length === 0) break;
     if (tries === TRIES) throw new Error(`Leases of queue ${of.queue.id} keep changing.`);
-    note(await (of.move.endAtOnce ? endAtOnce(of, awaited) : endAndSettle(of, awaited)));
+    if (of.move.endAtOnce) note(await endAtOnce(of, awaited));
+    else {
+      note(await endAndSettle(of, awaited));
+      break;
+    }
   }
   // The same receipt again: told what a later call would be told.
   if (merge) for (const item of items) copyOutcome(outcomes, item, chosen.get(nameOf(item))!);
@@ -198,18 +202,17 @@ async function leftAlone<I, T>({ db, queue }: InQueue<I, T>, open: readonly (I &
 async function endAtOnce<I, T>(of: InQueue<I, T>, items: readonly (I & Receipt)[]) {
   const { context, db, queue, move, after, dispatcher } = of;
   const handing = dispatcher && new HandFreed(context, dispatcher, queue);
-  try {
-    const { done, freed, handed } = await move.endAtOnce!(db, queue.id, items, handing?.waiting ?? NOBODY);
-    // At once: whatever may fail after this, the claims have their tasks.
-    void handing?.tell(handed);
-    after(() => {
-      for (const queueId of new Set(freed)) context.wakeups.wake(queueId);
-    });
-    return done;
-  } catch (error) {
+  const ending = await move.endAtOnce!(db, queue.id, items, handing?.waiting ?? NOBODY).catch((error) => {
     handing?.drop();
     throw error;
-  }
+  });
+  // At once: whatever may fail after this, the claims have their tasks.
+  void handing?.tell(ending.handed);
+  after(() => {
+    for (const queueId of new Set(ending.freed)) context.wakeups.wake(queueId);
+  });
+  await ending.relist();
+  return ending.done;
 }
 
 /** Ends tasks and settles those that wait for them, in one transaction: an end that is no completion may go on and on. */

@@ -48,6 +48,8 @@ export interface Move<I, T> {
 /** What ending tasks has come to. */
 export interface Ending<T> {
   readonly done: Map<string, Done<T>>;
+  /** Tells the catalogue what the statement could not. */
+  readonly relist: () => Promise<void>;
   /** The queues of tasks that are ready now. */
   readonly freed: readonly number[];
   /** Tasks that were claimed as they became ready. */
@@ -83,9 +85,9 @@ export const complete: Move<{ readonly result?: unknown }, Completed> = {
   async endAtOnce(db, queueId, items, waiting) {
     const rows = groupBy(await db.any(completeAwaitedTasks(queueId, items, waiting)), ({ what }) => what);
     const completed = (rows.get("completed") ?? []) as readonly CompletedRow[];
-    await relist(db, queueId, completed);
     return {
       done: completedBy(completed),
+      relist: () => relist(db, queueId, completed),
       freed: (rows.get("freed") ?? []).map((row) => row.queue_id),
       handed: (rows.get("handed") ?? []).map((row) => ({
         id: row.id,
