@@ -87,7 +87,8 @@ function typeText(schema: Schema): string {
   if (schema.type === "object" && schema.properties) return `{${Object.keys(schema.properties).join(", ")}}`;
   const { minimum, maximum } = schema as { minimum?: number; maximum?: number };
   const range = maximum !== undefined && maximum < 1e9 ? ` ${minimum ?? 0}–${maximum}` : "";
-  return `${schema.type ?? "any JSON value"}${schema.type === "integer" || schema.type === "number" ? range : ""}`;
+  const type = Array.isArray(schema.type) ? schema.type.join(" or ") : schema.type;
+  return `${type ?? "any JSON value"}${schema.type === "integer" || schema.type === "number" ? range : ""}`;
 }
 
 function methodText(method: Method): string {

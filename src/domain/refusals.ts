@@ -4,7 +4,7 @@
  */
 export const REFUSALS = {
   not_found: { code: 1001, message: "Not found." },
-  wrong_state: { code: 1002, message: "The task's state does not allow this." },
+  wrong_state: { code: 1002, message: "Its state does not allow this." },
   lease_lost: { code: 1003, message: "The receipt is not the current lease of its task." },
   conflict: { code: 1004, message: "Conflicts with what is already there." },
   payload_too_large: { code: 1005, message: "The payload is larger than its queue allows." },

@@ -18,6 +18,9 @@ import { makeTasks } from "./schedule-firing.ts";
 /** A queue deleted while a task is added to it is made anew; more often than this it is somebody's loop. */
 const TRIES = 10;
 
+/** What a queue that is made by its first task takes: the default of queue.max_payload_bytes. */
+const NEW_QUEUE_BYTES_MAX = 262_144;
+
 const notFound = (name: string) => new Refusal("not_found", { noun: "schedule", id: name });
 
 /** The engine's part that manages schedules; src/upkeep/schedules.ts fires them. */
@@ -113,7 +116,6 @@ async function change<T>(
   }
 }
 
-/** A queue that is not there yet is made with a limit of its own, which nobody knows now. */
 async function refuseTooLarge(context: EngineContext, projectId: number, params: ScheduleParams): Promise<void> {
   const { name, queue, task } = params;
   if (queue === undefined && task?.payload === undefined) return;
@@ -122,8 +124,9 @@ async function refuseTooLarge(context: EngineContext, projectId: number, params:
       ? await context.cold.run((db) => db.maybeOne(queries.scheduleByName(projectId, name)))
       : null;
   const inQueue = queue ?? known?.queue;
-  const limit = inQueue === undefined ? null : await context.directory.find(projectId, inQueue);
-  if (limit) payloadText(task?.payload ?? known?.payload ?? {}, limit.max_payload_bytes);
+  if (inQueue === undefined) return;
+  const limit = (await context.directory.find(projectId, inQueue))?.max_payload_bytes ?? NEW_QUEUE_BYTES_MAX;
+  payloadText(task?.payload ?? known?.payload ?? {}, limit);
 }
 
 /** Makes one task now, whatever else the schedule says. */

@@ -43,7 +43,14 @@ export const TimeOut = z.iso.datetime();
 const text = (max: number) => z.string().max(max, `must not be longer than ${max} characters`);
 const filledText = (max: number) => text(max).refine((value) => value.trim() !== "", "must not be blank");
 
-export const TaskId = z.uuid({ version: "v7", error: "must be a task's id (a uuid v7)" });
+/** Without words of its own where it is absent, so that those of every parameter stand there. */
+const idOf = (noun: string) =>
+  z.uuid({
+    version: "v7",
+    error: ({ input }) => (input === undefined ? undefined : `must be a ${noun}'s id (a uuid v7)`),
+  });
+
+export const TaskId = idOf("task");
 // The first 36 characters of 27 hold id and lease sequence; see src/domain/task/receipt.ts.
 export const ReceiptText = z.string().regex(/^[A-Za-z0-9_-]{27}$/, "must be a receipt as task.claim gave it");
 export const QueueName = z.string().regex(/^[A-Za-z0-9_-]{1,80}$/, "must be 1 to 80 characters of A-Z a-z 0-9 _ -");
@@ -263,7 +270,7 @@ export const Worker = z
   })
   .meta({ id: "Worker" });
 
-export const WorkflowId = z.uuid({ version: "v7", error: "must be a workflow's id (a uuid v7)" });
+export const WorkflowId = idOf("workflow");
 export const WorkflowKey = filledText(255);
 export const WorkflowName = filledText(255);
 export const WorkflowState = z.enum(WORKFLOW_STATES);

@@ -143,6 +143,10 @@ describe("what is refused", () => {
     expect(await refusal(call("schedule.update", { name: "narrow", task: { payload } }))).toEqual(tooLarge);
     await call("schedule.create", { name: "wide", ...large, queue: "wide" });
     expect(await refusal(call("schedule.update", { name: "wide", queue: "narrow" }))).toEqual(tooLarge);
+    // Of a queue that is not there yet: what it will take when its first task makes it.
+    const task = { payload: { text: "x".repeat(300_000) } };
+    const unmade = call("schedule.create", { name: "larger", queue: "unmade", everySeconds: 3_600, task });
+    expect(await refusal(unmade)).toEqual({ type: "payload_too_large", limitBytes: 262_144 });
   });
 });
 

@@ -7,7 +7,7 @@ type Schedule = Result<"schedule.get">;
 
 const COLUMNS: readonly Column[] = [
   { title: "NAME", least: 8 },
-  { title: "WHEN", least: 9 },
+  { title: "WHEN" },
   { title: "QUEUE", least: 6 },
   { title: "NEXT (UTC)" },
   { title: "LAST (UTC)", spare: true },

@@ -51,7 +51,7 @@ export const list = method({
   params: z.strictObject({ ...inProject, limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ queues: z.array(Queue), nextCursor: z.string().nullable() }),
   changing: false,
-  refusals: [],
+  refusals: ["not_found"],
   run: (engine, params, call) => engine.listQueues(params, call),
 });
 

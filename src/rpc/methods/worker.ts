@@ -8,7 +8,7 @@ export const list = method({
   params: z.strictObject({ ...inProject, limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ workers: z.array(Worker), nextCursor: z.string().nullable() }),
   changing: false,
-  refusals: [],
+  refusals: ["not_found"],
   run: (engine, params, call) => engine.listWorkers(params, call),
 });
 

@@ -91,7 +91,7 @@ export const list = method({
   }),
   result: z.strictObject({ workflows: z.array(Workflow), nextCursor: z.string().nullable() }),
   changing: false,
-  refusals: [],
+  refusals: ["not_found"],
   run: (engine, params, call) => engine.listWorkflows(params, call),
 });
 

@@ -72,8 +72,10 @@ const tagNames = (queueId: number) => sql.fragment`
   array(select g.name from task_tag x cross join lateral (select g.name from tag g where g.id = x.tag_id offset 0) g
         where x.task_id = t.id and x.queue_id = ${queueId} order by x.position)`;
 
-/** So much of the results that a task depends on goes with its claim, in bytes as stored. */
+/** So much of the results that a task depends on goes with its claim, in bytes as JSON text. */
 const INPUTS_BYTES_MAX = 4_194_304;
+/** What PostgreSQL stores compressed is at most so many times as long; what is short even then need not be unpacked. */
+const COMPRESSED_MOST = 256;
 /** Stands for a result that is left out. Drawn by chance, so that no result can be mistaken for it. */
 export const OMITTED: string = crypto.randomUUID();
 
@@ -81,7 +83,8 @@ export const OMITTED: string = crypto.randomUUID();
 // or is gone, gives null. Each may take its share of what there is room for: adding up what the others take would need a
 // window, which costs as much as all the rest. A long list of dependencies is stored compressed, so it is read once.
 const inputs = sql.fragment`
-  (select jsonb_agg(case when o.bytes > m.bytes then to_jsonb(${OMITTED}::text) else coalesce(o.result, 'null') end)
+  (select jsonb_agg(case when o.bytes > m.bytes / ${COMPRESSED_MOST} and octet_length(o.result::text) > m.bytes
+                         then to_jsonb(${OMITTED}::text) else coalesce(o.result, 'null') end)
    from (select ${INPUTS_BYTES_MAX} / cardinality(t.depends_on) as bytes offset 0) m
    cross join unnest(t.depends_on) as d(id) left join lateral (
      select o.result, pg_column_size(o.result) as bytes from task o
