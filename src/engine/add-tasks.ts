@@ -67,8 +67,11 @@ export async function addNodes(
 ): Promise<Grown> {
   const isNew = new Set(nodes.map(({ id }) => id));
   const outside = [...new Set(nodes.flatMap(({ dependsOn }) => dependsOn))].filter((id) => !isNew.has(id));
-  const known = await markAwaited(tx, outside.sort().map(keyOf));
+  const known = await markAwaited(tx, outside.map(keyOf));
   if (known.unknown !== null) throw new Refusal("not_found", { noun: "task", id: known.unknown });
+  after(() => {
+    for (const queueId of known.passedBy) context.wakeups.wake(queueId);
+  });
   const awaited = new Set(nodes.flatMap(({ dependsOn }) => dependsOn));
   const rows = nodes.map((node) => nodeRow(node, known, awaited.has(node.id) || node.workflow !== null));
   const added = new Array<Added>(nodes.length);

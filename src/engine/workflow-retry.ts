@@ -25,6 +25,11 @@ interface Plan {
   readonly running: readonly TaskKey[];
 }
 
+/** `passedBy`: queues with ready tasks among those that run; claims that came meanwhile have passed these by. */
+interface Locked extends Plan {
+  readonly passedBy: ReadonlySet<number>;
+}
+
 /** Runs the failed and cancelled tasks of a workflow again; those that depend on others of them wait for these. */
 export async function retryWorkflow(
   context: EngineContext,
@@ -34,7 +39,10 @@ export async function retryWorkflow(
   after: After,
 ): Promise<{ id: string; state: WorkflowState }> {
   const { outcome } = await lock(tx, projectId, id);
-  const { tasks } = await plan(tx, id);
+  const { tasks, passedBy } = await plan(tx, id);
+  after(() => {
+    for (const queueId of passedBy) context.wakeups.wake(queueId);
+  });
   if (tasks.length === 0 && outcome !== null) throw new Refusal("wrong_state", { state: outcome });
   await tx.query(setStopped(id, false));
   await retakeKeys(tx, tasks);
@@ -58,13 +66,16 @@ async function retakeKeys(tx: Db, tasks: Plan["tasks"]): Promise<void> {
 }
 
 /** Decides what runs again, of tasks that cannot end or run again meanwhile. */
-async function plan(tx: Db, id: string): Promise<Plan> {
+async function plan(tx: Db, id: string): Promise<Locked> {
+  const passedBy = new Set<number>();
   for (let look = 0; look < LOOKS_MAX; look++) {
     const locked = new Set((await tx.any(lockFailed(id))).map((row) => row.id));
     const members = await tx.any(membersToRetry(id));
     const planned = planRetry(members);
-    const { ended, unknown } = await markAwaited(tx, planned.running);
-    if (ended.size === 0 && unknown === null && planned.tasks.every((task) => locked.has(task.id))) return planned;
+    const { ended, unknown, ...marked } = await markAwaited(tx, planned.running);
+    for (const queueId of marked.passedBy) passedBy.add(queueId);
+    if (ended.size === 0 && unknown === null && planned.tasks.every((task) => locked.has(task.id)))
+      return { ...planned, passedBy };
   }
   throw new Error(`Tasks of workflow ${id} keep moving.`);
 }

@@ -254,3 +254,22 @@ describe("cancel against the completion of the last parent", () => {
 test("none of it left a task in two states or in none", async () => {
   expect((await race.call("admin.verify", {})).violations).toEqual([]);
 });
+
+test("who comes to wait locks a task before another that waits for it, whatever queue that is in", async () => {
+  const [low, high] = [race.queue(), race.queue()];
+  await race.call("task.enqueue", { queue: low });
+  const [parent] = await claimedParents(high, 1);
+  const child = await race.call("task.enqueue", { queue: low, dependsOn: [parent!.id] });
+  const held = await hold.waiting(child.id);
+  const adding = race.call("task.enqueue", { queue: low, dependsOn: [child.id, parent!.id] });
+  await race.waiting(1);
+  const { rowCount } = await race.client.query("select from task_lease where id = $1 for update skip locked", [
+    parent!.id,
+  ]);
+  await held.release();
+  await adding;
+  // Completing locks the lease and then the child: taken the other way round, the two would wait for each other.
+  expect(rowCount).toBe(0);
+  await race.call("task.complete", { receipt: parent!.receipt });
+  expect(await stateOf(child.id)).toBe("pending");
+});

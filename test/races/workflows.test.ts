@@ -539,17 +539,17 @@ describe("no two callers wait for each other in a circle", () => {
     expect(await deleted).toEqual({ name: project });
   });
 
-  test("tasks of several queues are marked as waited for in the order of the queues", async () => {
+  test("tasks of several queues are marked as waited for in the order of their ids", async () => {
     const [early, late] = [race.queue(), race.queue()];
     await race.call("queue.create", { name: early });
     const first = await race.call("task.enqueue", { queue: late });
     const second = await race.call("task.enqueue", { queue: early });
     const dependsOn = [first.id, second.id];
     for (const queue of [early, late]) await race.call("task.claim", { queue, leaseSeconds: 600 });
-    const held = await hold.lease(first.id);
+    const held = await hold.lease(second.id);
     const enqueued = race.call("task.enqueue", { queue: late, dependsOn });
     await race.waiting(1);
-    const cancelled = race.call("task.cancel", { id: second.id }, 1);
+    const cancelled = race.call("task.cancel", { id: first.id }, 1);
     await race.waiting(2);
     await held.release();
     const { id, state } = await enqueued;

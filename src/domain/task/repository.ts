@@ -110,26 +110,29 @@ export interface Awaited {
   readonly ended: ReadonlyMap<string, Outcome>;
   /** A task that does not exist, if there is one. */
   readonly unknown: string | null;
+  /** Queues with ready tasks among them: claims that came meanwhile have passed these by. */
+  readonly passedBy: ReadonlySet<number>;
 }
 
-/** Marks tasks as waited for, in the order of their queues' numbers: two callers must not wait for each other in a circle. */
+/** Marks tasks of any queues as waited for. */
 export async function markAwaited(tx: Db, on: readonly dependencies.TaskKey[]): Promise<Awaited> {
   const ended = new Map<string, Outcome>();
-  for (const [queueId, keys] of [...byQueue(on)].sort(([a], [b]) => a - b)) {
-    let open = keys.map((key) => key.id);
-    for (let look = 0; open.length > 0; look++) {
-      if (look === LOOKS_MAX) throw new Error(`Tasks of queue ${queueId} are in no state: ${open.join(", ")}`);
-      const found = new Set((await tx.any(dependencies.markAwaited(queueId, open))).map((row) => row.id));
-      const rest = open.filter((id) => !found.has(id));
-      if (rest.length === 0) break;
-      const known = new Map((await tx.any(dependencies.outcomes(queueId, rest))).map((row) => [row.id, row.outcome]));
-      const unknown = rest.find((id) => !known.has(id));
-      if (unknown !== undefined) return { ended, unknown };
-      for (const id of rest) if (known.get(id)) ended.set(id, known.get(id)!);
-      open = rest.filter((id) => !known.get(id));
-    }
+  const passedBy = new Set<number>();
+  let open = on;
+  for (let look = 0; open.length > 0; look++) {
+    if (look === LOOKS_MAX) throw new Error(`Tasks are in no state: ${open.map(({ id }) => id).join(", ")}`);
+    const rows = await tx.any(dependencies.markAwaited(open));
+    for (const row of rows) if (row.ready) passedBy.add(row.queue_id);
+    const found = new Set(rows.map((row) => row.id));
+    const rest = open.filter(({ id }) => !found.has(id));
+    if (rest.length === 0) break;
+    const known = new Map((await tx.any(dependencies.outcomes(rest))).map((row) => [row.id, row.outcome]));
+    const unknown = rest.find(({ id }) => !known.has(id));
+    if (unknown !== undefined) return { ended, unknown: unknown.id, passedBy };
+    for (const { id } of rest) if (known.get(id)) ended.set(id, known.get(id)!);
+    open = rest.filter(({ id }) => !known.get(id));
   }
-  return { ended, unknown: null };
+  return { ended, unknown: null, passedBy };
 }
 
 /** What settling did: the queues that got ready tasks, and the tasks that ended with those they depended on. */

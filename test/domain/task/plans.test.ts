@@ -164,7 +164,7 @@ const HOT: Record<string, Query> = {
   expireLeases: expireLeases(500, 1000),
   retryTasks: retryTasks(QUEUE, ids, { delaySeconds: 0, every: 0, restoring: false }),
   purgeTasks: purgeTasks(QUEUE, ids, "pending"),
-  markAwaited: markAwaited(QUEUE, ids),
+  markAwaited: markAwaited(ids.map((id) => ({ id, queueId: QUEUE }))),
   settleEnded: settleEnded(keys.map((key) => ({ ...key, outcome: "completed" }))),
   doomedWith: doomedWith(keys),
   endWaiting: endWaiting(keys),

@@ -296,7 +296,7 @@ export const purgeTasks = (queueId: number, ids: readonly string[], state: strin
 )`
   with subject as materialized (
     select t.id, t.queue_id, t.priority, t.run_at, t.outcome, t.deleted_at from task t
-    where t.queue_id = ${queueId} and t.id = any(${uuids(ids)})
+    where t.queue_id = ${queueId} and t.id = any(${uuids(ids)}) order by t.id
   ), from_ready as (
     delete from task_ready r using subject s where ${state} = 'pending'
       and r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id

@@ -18,27 +18,40 @@ const idsOf = (keys: readonly TaskKey[]) => uuids(keys.map((key) => key.id));
 const queuesOf = (keys: readonly TaskKey[]) => ints(keys.map((key) => key.queueId));
 
 /**
- * Marks unfinished tasks of one queue as waited for and keeps them from ending until the transaction does. Answers those
- * it found; one that moves just now is found by none of the three and must be looked at again. Indexes: the primary keys.
+ * Marks unfinished tasks of any queues as waited for and keeps them from ending until the transaction does. Answers those it
+ * found; one that moves just now is found by none of the three and must be looked at again. Whoever ends tasks locks them
+ * before those that wait for them, so here too the rows in task_waiting come last, whatever queues they are of, and of each
+ * table those with the lower ids first. `ready`: a claim may have passed it by as it was locked. Indexes: the primary keys.
  */
-export const markAwaited = (queueId: number, ids: readonly string[]) => sql.type(z.strictObject({ id: z.uuid() }))`
+export const markAwaited = (tasks: readonly TaskKey[]) => sql.type(
+  z.strictObject({ id: z.uuid(), queue_id: z.int(), ready: z.boolean() }),
+)`
   with subject as materialized (
-    select t.id, t.queue_id, t.priority, t.run_at from task t where t.queue_id = ${queueId} and t.id = any(${uuids(ids)}) order by t.id
+    select t.id, t.queue_id, t.priority, t.run_at
+    from (select * from unnest(${idsOf(tasks)}, ${queuesOf(tasks)}) as i(id, queue_id) order by i.id) i cross join lateral (
+      select t.id, t.queue_id, t.priority, t.run_at from task t where t.id = i.id and t.queue_id = i.queue_id offset 0
+    ) t
   ), in_ready as (
     update task_ready r set has_dependents = true from subject s
-    where r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id returning r.id
+    where r.queue_id = any(array[s.queue_id]) and r.priority = s.priority and r.run_at = s.run_at and r.id = s.id
+    returning r.id, r.queue_id
   ), in_lease as (
-    update task_lease l set has_dependents = true from subject s where l.id = any(array[s.id]) and l.queue_id = s.queue_id returning l.id
+    update task_lease l set has_dependents = true from subject s where l.id = any(array[s.id]) and l.queue_id = s.queue_id
+    returning l.id, l.queue_id
   ), in_waiting as (
-    update task_waiting w set has_dependents = true from subject s where w.id = any(array[s.id]) and w.queue_id = s.queue_id returning w.id
+    update task_waiting w set has_dependents = true from subject s where w.id = any(array[s.id]) and w.queue_id = s.queue_id
+    returning w.id, w.queue_id
   )
-  select id from in_ready union all select id from in_lease union all select id from in_waiting`;
+  select id, queue_id, true as ready from in_ready
+  union all select id, queue_id, false from in_lease union all select id, queue_id, false from in_waiting`;
 
-/** How tasks of one queue ended, null for those that have not. Index: task's primary key. */
-export const outcomes = (queueId: number, ids: readonly string[]) => sql.type(
+/** How tasks ended, null for those that have not. Index: task's primary key. */
+export const outcomes = (tasks: readonly TaskKey[]) => sql.type(
   z.strictObject({ id: z.uuid(), outcome: z.enum(["completed", "failed", "cancelled"]).nullable() }),
 )`
-  select t.id, t.outcome::text as outcome from task t where t.queue_id = ${queueId} and t.id = any(${uuids(ids)})`;
+  select t.id, t.outcome::text as outcome from unnest(${idsOf(tasks)}, ${queuesOf(tasks)}) as i(id, queue_id) cross join lateral (
+    select t.id, t.outcome from task t where t.id = i.id and t.queue_id = i.queue_id offset 0
+  ) t`;
 
 /** That a task waits for another. */
 export interface Edge {
