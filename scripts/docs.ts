@@ -8,6 +8,7 @@ import { REFUSALS } from "../src/domain/refusals.ts";
 import { LIFECYCLE } from "../src/domain/task/lifecycle.ts";
 import type { Method } from "../src/rpc/method.ts";
 import { METHODS } from "../src/rpc/methods/index.ts";
+import { Schedule } from "../src/rpc/schedule-shapes.ts";
 import {
   Attempt,
   Category,
@@ -16,7 +17,6 @@ import {
   Project,
   Queue,
   QueueStats,
-  Schedule,
   TagOut,
   Task,
   Worker,

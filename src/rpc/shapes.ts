@@ -3,14 +3,12 @@
  * name are ours and stand here with their reason.
  */
 import { z } from "zod";
-import { MISSED, OVERLAP } from "../domain/schedule/due.ts";
-import { cronIssue, isZone } from "../domain/schedule/fire-times.ts";
 import { STATES } from "../domain/task/lifecycle.ts";
 import { WORKFLOW_STATES } from "../domain/workflow/views.ts";
 import type { Json, JsonObject } from "../lib/json.ts";
 
 /** A century: longer waits are mistakes of unit (milliseconds for seconds). */
-const DELAY_SECONDS_MAX = 3_155_760_000;
+export const DELAY_SECONDS_MAX = 3_155_760_000;
 export const DESCRIPTION_MAX = 10_000;
 const ERROR_MESSAGE_MAX = 10_000;
 const TAGS_MAX = 50;
@@ -40,8 +38,8 @@ export const Time = z.iso
 /** A time on its way out: always UTC with milliseconds. */
 export const TimeOut = z.iso.datetime();
 
-const text = (max: number) => z.string().max(max, `must not be longer than ${max} characters`);
-const filledText = (max: number) => text(max).refine((value) => value.trim() !== "", "must not be blank");
+export const text = (max: number) => z.string().max(max, `must not be longer than ${max} characters`);
+export const filledText = (max: number) => text(max).refine((value) => value.trim() !== "", "must not be blank");
 
 /** Without words of its own where it is absent, so that those of every parameter stand there. */
 const idOf = (noun: string) =>
@@ -361,49 +359,3 @@ export const Attempt = z
     message: z.string().nullable(),
   })
   .meta({ id: "Attempt" });
-
-export const ScheduleName = filledText(80);
-/** Lists of all there is fit in. */
-const CRON_MAX = 1_000;
-export const Cron = text(CRON_MAX).superRefine((expression, context) => {
-  if (expression.length > CRON_MAX) return;
-  const message = cronIssue(expression);
-  if (message !== null) context.addIssue({ code: "custom", message });
-});
-/** Between two fires; times are whole milliseconds. */
-export const EverySeconds = z
-  .number()
-  .min(1)
-  .max(DELAY_SECONDS_MAX)
-  .refine((seconds) => Math.abs(seconds * 1_000 - Math.round(seconds * 1_000)) < 1e-3, "must be whole milliseconds");
-export const TimeZone = text(100).refine(isZone, "must be an IANA time zone such as Europe/Berlin");
-export const Missed = z.enum(MISSED);
-export const Overlap = z.enum(OVERLAP);
-
-export const Schedule = z
-  .strictObject({
-    id: z.int(),
-    project: z.string(),
-    name: z.string(),
-    queue: QueueName,
-    cron: z.string().nullable(),
-    everySeconds: z.number().nullable(),
-    timezone: z.string(),
-    task: z.strictObject({
-      name: z.string().nullable(),
-      payload: Payload,
-      priority: z.int(),
-      maxAttempts: z.int().nullable().describe("Null for the queue's."),
-      tags: z.array(z.string()),
-    }),
-    missed: Missed,
-    overlap: Overlap,
-    startAt: TimeOut.nullable(),
-    endAt: TimeOut.nullable(),
-    paused: z.boolean(),
-    lastRun: TimeOut.nullable().describe("The last fire time that made a task."),
-    nextRun: TimeOut.nullable().describe("Null while paused, and when none comes any more."),
-    added: TimeOut,
-    updated: TimeOut,
-  })
-  .meta({ id: "Schedule" });

@@ -1,23 +1,7 @@
 import { z } from "zod";
 import { method } from "../method.ts";
-import {
-  Cron,
-  Cursor,
-  EverySeconds,
-  inProject,
-  Limit,
-  Missed,
-  newTask,
-  Overlap,
-  QueueName,
-  repeatable,
-  Schedule,
-  ScheduleName,
-  TaskId,
-  Time,
-  TimeOut,
-  TimeZone,
-} from "../shapes.ts";
+import { Cron, EverySeconds, Missed, Overlap, Schedule, ScheduleName, TimeZone } from "../schedule-shapes.ts";
+import { Cursor, inProject, Limit, newTask, QueueName, repeatable, TaskId, Time, TimeOut } from "../shapes.ts";
 
 const named = { ...repeatable, name: ScheduleName };
 const { name: taskName, payload, priority, maxAttempts, tags } = newTask;
