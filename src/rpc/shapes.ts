@@ -123,6 +123,30 @@ export function checkNewTask(
     context.addIssue({ code: "custom", path: ["dedupeSeconds"], message: "needs a dedupeKey" });
 }
 
+/** The queue of tasks that name none, in calls that add several. */
+export const defaultQueue = { queue: QueueName.optional().describe("The queue of tasks that name none.") };
+
+interface Placeable {
+  readonly queue?: string | undefined;
+}
+
+export function checkQueues(
+  { queue, tasks }: Placeable & { readonly tasks: readonly Placeable[] },
+  context: z.core.$RefinementCtx,
+): void {
+  for (const [at, task] of tasks.entries())
+    if (queue === undefined && task.queue === undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["tasks", at, "queue"],
+        message: "names no queue, and the call has no default",
+      });
+}
+
+/** Tasks that have been checked so, each with its queue. */
+export const inQueues = <T extends Placeable>(queue: string | undefined, tasks: readonly T[]) =>
+  tasks.map((task) => ({ ...task, queue: (task.queue ?? queue)! }));
+
 export const Task = z
   .strictObject({
     id: TaskId,

@@ -1,3 +1,4 @@
+import { persist } from "../support/persist.ts";
 import { type RpcError, rpc } from "../support/service.ts";
 import { socketRpc } from "../support/socket.ts";
 
@@ -18,7 +19,6 @@ export interface Load {
 
 const PRODUCERS = 8;
 const WORKERS = 8;
-const RETRY_MS = 25;
 
 /** Callers come over both transports in turn. */
 const transportOf = (caller: number) => (caller % 2 === 0 ? rpc : socketRpc);
@@ -31,25 +31,13 @@ export function startLoad(url: () => string, queue: string): Load {
   const acknowledged: Acknowledged = { enqueued: new Set(), completedBy: new Map(), repeats: 0 };
   let stopping = false;
 
-  /** Repeats a call until it is answered, whatever happens to the service meanwhile. */
-  const persist = async <T>(call: () => Promise<T>): Promise<T> => {
-    for (;;) {
-      try {
-        return await call();
-      } catch (error) {
-        const type = (error as RpcError).data?.type;
-        if (type !== undefined && type !== "unavailable" && type !== "overloaded") throw error;
-        acknowledged.repeats++;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
-    }
-  };
+  const careful = <T>(call: () => Promise<T>): Promise<T> => persist(call, () => acknowledged.repeats++);
 
   const produce = async (producer: number) => {
     const call = transportOf(producer);
     for (let n = 0; !stopping; n++) {
       const requestId = `${queue}-${producer}-${n}`;
-      const { id } = await persist(() => call(url(), "task.enqueue", { queue, requestId, payload: { producer, n } }));
+      const { id } = await careful(() => call(url(), "task.enqueue", { queue, requestId, payload: { producer, n } }));
       acknowledged.enqueued.add(id);
     }
   };
@@ -57,12 +45,12 @@ export function startLoad(url: () => string, queue: string): Load {
   const work = async (worker: number) => {
     const call = transportOf(worker);
     while (!stopping) {
-      const { tasks } = await persist(() =>
+      const { tasks } = await careful(() =>
         call(url(), "task.claim", { queue, limit: 5, leaseSeconds: 1, waitSeconds: 0.1 }),
       );
       for (const { id, receipt } of tasks) {
         try {
-          await persist(() => call(url(), "task.complete", { receipt, result: receipt }));
+          await careful(() => call(url(), "task.complete", { receipt, result: receipt }));
         } catch (error) {
           if ((error as RpcError).data?.type !== "lease_lost") throw error;
           continue;

@@ -1,9 +1,8 @@
 import { beforeAll } from "bun:test";
-import { slonikTarget } from "../../src/db/drivers.ts";
-import { type Database, openDatabase } from "../../src/db/pool.ts";
-import { parseDatabaseUrl } from "../../src/db/url.ts";
+import type { Database } from "../../src/db/pool.ts";
 import { createEngine, type RunningEngine } from "../../src/engine/create.ts";
 import { createLogger } from "../../src/lib/log.ts";
+import { openPools } from "../support/pools.ts";
 import { testDatabase } from "../support/postgres.ts";
 
 /** An engine, what it sent to others, and how many statements it ran on its hot pool. */
@@ -46,16 +45,7 @@ export function waitingStage() {
   });
 
   async function instance(pollMs?: number): Promise<Instance> {
-    const common = {
-      ...slonikTarget(parseDatabaseUrl(database.url)),
-      connectTimeoutMs: 10_000,
-      statementTimeoutMs: 30_000,
-      idleTimeoutMs: 60_000,
-      acquireTimeoutMs: 10_000,
-      rowChecks: true,
-    };
-    const hot = await openDatabase({ ...common, name: "hot", size: 3, indexOnly: true });
-    const cold = await openDatabase({ ...common, name: "cold", size: 2, indexOnly: false });
+    const { hot, cold } = await openPools(database.url, { hot: 3, cold: 2 });
     pools.push(hot, cold);
     const log = createLogger({ level: "error" });
     const rest = { version: "waits", createQueues: true, waitersMax: 10, gatherMax: 1_000, listening: () => true };

@@ -1,13 +1,12 @@
 import { beforeAll } from "bun:test";
 import pg from "pg";
-import { slonikTarget } from "../../src/db/drivers.ts";
-import { type Database, openDatabase } from "../../src/db/pool.ts";
-import { parseDatabaseUrl } from "../../src/db/url.ts";
+import type { Database } from "../../src/db/pool.ts";
 import { createEngine, type RunningEngine } from "../../src/engine/create.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { LowerBounds } from "../../src/engine/lower-bounds.ts";
 import { fireDue } from "../../src/engine/schedule-firing.ts";
 import { createLogger } from "../../src/lib/log.ts";
+import { openPools } from "../support/pools.ts";
 import { testDatabase } from "../support/postgres.ts";
 
 export const CALL = { signal: new AbortController().signal, project: "default" };
@@ -25,16 +24,7 @@ export function stage({ createQueues = true } = {}) {
   beforeAll(async () => {
     client = new pg.Client({ connectionString: database.url });
     await client.connect();
-    const common = {
-      ...slonikTarget(parseDatabaseUrl(database.url)),
-      connectTimeoutMs: 10_000,
-      statementTimeoutMs: 30_000,
-      idleTimeoutMs: 60_000,
-      acquireTimeoutMs: 10_000,
-      rowChecks: true,
-    };
-    const hot = await openDatabase({ ...common, name: "hot", size: 4, indexOnly: true });
-    const cold = await openDatabase({ ...common, name: "cold", size: 2, indexOnly: false });
+    const { hot, cold } = await openPools(database.url, { hot: 4, cold: 2 });
     pools.push(hot, cold);
     running = await createEngine({
       hot,

@@ -42,7 +42,7 @@ export const insertWorkflow = (id: string, projectId: number, name: string | nul
  * Tasks are younger than their workflow, by the same clock but for some milliseconds, so older partitions are not looked at.
  */
 const membersOf = (id: string, more = sql.fragment``) => sql.fragment`
-  select t.id, t.queue_id, t.workflow_key as key, t.depends_on_keys as after, t.outcome, t.deleted_at is not null as deleted,
+  select t.id, t.queue_id, t.workflow_key as key, t.outcome, t.deleted_at is not null as deleted,
     t.dedupe_key, t.depends_on, t.on_dependency_failure as on_failure
   from task t where t.workflow_id = ${sql.uuid(id)} and t.id >= ${sql.uuid(anHourBefore(id))} ${more} offset 0`;
 

@@ -6,8 +6,11 @@ import {
   Claimed,
   Cursor,
   checkNewTask,
+  checkQueues,
   DelaySeconds,
+  defaultQueue,
   inProject,
+  inQueues,
   item,
   JsonValue,
   LeaseSeconds,
@@ -63,26 +66,18 @@ export const enqueueMany = method({
   params: z
     .strictObject({
       ...repeatable,
-      queue: QueueName.optional().describe("The queue of tasks that name none."),
+      ...defaultQueue,
       tasks: z
         .array(z.strictObject({ queue: QueueName.optional(), ...newTask }).superRefine(checkNewTask))
         .min(1)
         .max(MANY_MAX),
     })
-    .superRefine(({ queue, tasks }, context) => {
-      for (const [at, task] of tasks.entries())
-        if (queue === undefined && task.queue === undefined)
-          context.addIssue({
-            code: "custom",
-            path: ["tasks", at, "queue"],
-            message: "names no queue, and the call has no default",
-          });
-    }),
+    .superRefine(checkQueues),
   result: z.strictObject({ tasks: z.array(Enqueued) }),
   changing: true,
   refusals: ["not_found", "conflict", "payload_too_large"],
   async run(engine, { queue, project, requestId, tasks }, call) {
-    const placed = tasks.map((task) => ({ ...task, queue: (task.queue ?? queue)! }));
+    const placed = inQueues(queue, tasks);
     return { tasks: await engine.enqueue({ project, requestId, method: "task.enqueueMany", tasks: placed }, call) };
   },
 });

@@ -1,12 +1,13 @@
 import { z } from "zod";
-import type { NewWorkflowTask } from "../../engine/engine.ts";
 import { method } from "../method.ts";
 import {
   Cursor,
+  checkQueues,
+  defaultQueue,
   inProject,
+  inQueues,
   Limit,
   Payload,
-  QueueName,
   repeatable,
   Workflow,
   WorkflowId,
@@ -18,28 +19,7 @@ import {
 const TASKS_MAX = 1000;
 const ofWorkflow = { ...repeatable, id: WorkflowId };
 
-const tasks = {
-  queue: QueueName.optional().describe("The queue of tasks that name none."),
-  tasks: z.array(workflowTask).min(1).max(TASKS_MAX),
-};
-
-interface Tasks {
-  readonly queue?: string | undefined;
-  readonly tasks: readonly z.output<typeof workflowTask>[];
-}
-
-function checkQueues({ queue, tasks }: Tasks, context: z.core.$RefinementCtx): void {
-  for (const [at, task] of tasks.entries())
-    if (queue === undefined && task.queue === undefined)
-      context.addIssue({
-        code: "custom",
-        path: ["tasks", at, "queue"],
-        message: "names no queue, and the call has no default",
-      });
-}
-
-const placed = ({ queue, tasks }: Tasks): NewWorkflowTask[] =>
-  tasks.map((task) => ({ ...task, queue: (task.queue ?? queue)! }));
+const tasks = { ...defaultQueue, tasks: z.array(workflowTask).min(1).max(TASKS_MAX) };
 
 // Not a z.record: that would drop a key such as __proto__.
 const Ids = Payload.describe("The tasks' ids by their keys.");
@@ -54,7 +34,7 @@ export const create = method({
   changing: true,
   refusals: ["not_found", "conflict", "payload_too_large"],
   async run(engine, { queue, tasks, ...rest }, call) {
-    return await engine.createWorkflow({ ...rest, tasks: placed({ queue, tasks }) }, call);
+    return await engine.createWorkflow({ ...rest, tasks: inQueues(queue, tasks) }, call);
   },
 });
 
@@ -66,7 +46,7 @@ export const add = method({
   changing: true,
   refusals: ["not_found", "wrong_state", "conflict", "payload_too_large"],
   async run(engine, { queue, tasks, ...rest }, call) {
-    return await engine.addToWorkflow({ ...rest, tasks: placed({ queue, tasks }) }, call);
+    return await engine.addToWorkflow({ ...rest, tasks: inQueues(queue, tasks) }, call);
   },
 });
 

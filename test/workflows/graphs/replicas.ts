@@ -1,8 +1,7 @@
 import type { Contract } from "../../../src/rpc/methods/index.ts";
-import { type RpcError, rpc, type SpawnedService, spawnService } from "../../support/service.ts";
+import { persist } from "../../support/persist.ts";
+import { rpc, type SpawnedService, spawnService } from "../../support/service.ts";
 import { socketRpc } from "../../support/socket.ts";
-
-const RETRY_MS = 25;
 
 /** Two services of their own processes on one database, of which one at a time may be killed. */
 export interface Replicas {
@@ -21,19 +20,12 @@ export async function startReplicas(databaseUrl: string): Promise<Replicas> {
   let turn = 0;
   let repeats = 0;
   return {
-    async call(method, params) {
-      for (;;) {
+    call(method, params) {
+      const again = () => {
         turn++;
-        const transport = turn % 4 < 2 ? rpc : socketRpc;
-        try {
-          return await transport(services[turn % services.length]!.url, method, params);
-        } catch (error) {
-          const type = (error as RpcError).data?.type;
-          if (type !== undefined && type !== "unavailable" && type !== "overloaded") throw error;
-          repeats++;
-          await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-        }
-      }
+        return (turn % 4 < 2 ? rpc : socketRpc)(services[turn % services.length]!.url, method, params);
+      };
+      return persist(again, () => repeats++);
     },
     repeats: () => repeats,
     async replace(which) {
