@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { LOG_LEVELS } from "./lib/log.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -102,12 +103,38 @@ function hostValue(item: string): string {
   return item.toLowerCase();
 }
 
-function origin(item: string): string {
-  const wrong = new Wrong("a comma list of origins such as https://queue.example.com");
-  if (!URL.canParse(item)) throw wrong;
-  const url = new URL(item);
-  if (!/^https?:$/.test(url.protocol) || item.toLowerCase().replace(/\/$/, "") !== url.origin) throw wrong;
-  return url.origin;
+function originOr(expected: string) {
+  return (text: string): string => {
+    const url = URL.parse(text);
+    if (!url || !/^https?:$/.test(url.protocol) || text.toLowerCase().replace(/\/$/, "") !== url.origin)
+      throw new Wrong(expected);
+    return url.origin;
+  };
+}
+
+const origin = originOr("a comma list of origins such as https://queue.example.com");
+
+/** Visible ASCII, as a header can carry it. */
+function bearer(text: string): string {
+  if (!/^[\x21-\x7e]{1,255}$/.test(text)) throw new Wrong("a key as apiKey.create gave it");
+  return text;
+}
+
+function adminKey(text: string): string {
+  if (!/^[\x21-\x7e]{16,255}$/.test(text)) throw new Wrong("16 to 255 visible ASCII characters");
+  return text;
+}
+
+function authSecret(text: string): string {
+  if (text.length < 32) throw new Wrong("32 characters or more");
+  return text;
+}
+
+const publicUrl = originOr("an origin such as https://queue.example.com");
+
+function address(item: string): string {
+  if (isIP(item) === 0) throw new Wrong("a comma list of IP addresses");
+  return item.toLowerCase();
 }
 
 /** What an entry may say beside the four that each has. */
@@ -126,6 +153,13 @@ function variable<T>(
 function optional<T>(name: string, parse: (text: string) => T, meaning: string, more: More = {}) {
   return { name, fallback: null, meaning, parse, ...more } satisfies Variable<T>;
 }
+
+/** Whether only this machine reaches what listens there. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
+}
+
+const authFallback = (env: Environment) => (isLoopback(env.HOST?.trim() || "127.0.0.1") ? "off" : "on");
 
 /** Row checks cost time on the hot path, so only who develops or tests the service goes with them. */
 const rowChecksFallback = (env: Environment) =>
@@ -199,6 +233,37 @@ const VARIABLES = {
     whole(100, 1_000_000),
     "Most calls of one WebSocket connection that may run at once; more are refused as overloaded.",
   ),
+  auth: variable("AUTH", authFallback, onOff, "Demand a credential on every call.", {
+    fallbackText: "off where HOST is a loopback address, else on",
+  }),
+  allowInsecure: variable(
+    "ALLOW_INSECURE",
+    "no",
+    onOff,
+    "Listen beyond loopback with AUTH=off: whoever reaches the port may do everything.",
+  ),
+  adminKey: optional(
+    "ADMIN_KEY",
+    adminKey,
+    "A key that may do everything, for the first steps: 16 characters or more. It works while it stands here.",
+    { secret: true },
+  ),
+  authSecret: optional("AUTH_SECRET", authSecret, "Signs the session cookies of people; the same on all replicas.", {
+    secret: true,
+    fallbackText: "made at the first start and kept in the database",
+  }),
+  signUp: variable("SIGN_UP", "closed", oneOf(["open", "closed"]), "Whether people may make accounts by themselves."),
+  publicUrl: optional(
+    "PUBLIC_URL",
+    publicUrl,
+    "Where browsers reach the service, such as https://queue.example.com: its host and origin are ours, and with https cookies are sent over TLS only.",
+  ),
+  trustedProxies: variable(
+    "TRUSTED_PROXIES",
+    "",
+    listOf(address),
+    "Comma list of the addresses of proxies in front, whose X-Forwarded-For is believed.",
+  ),
   allowedHosts: variable(
     "ALLOWED_HOSTS",
     "",
@@ -224,6 +289,7 @@ const VARIABLES = {
     whole(0, 3600),
     "Seconds that calls get to finish after SIGTERM.",
   ),
+  key: optional("OPENSQS_KEY", bearer, "The key with which the command line calls the service.", { secret: true }),
   url: optional("OPENSQS_URL", httpUrl, "The service that the command line talks to.", {
     fallbackText: "http://127.0.0.1:PORT",
   }),
@@ -272,6 +338,9 @@ export function readConfig(env: Environment): Config {
   for (const [key, entry] of ALL) config[key] = read(entry, env, problems);
   if (config.listenDatabaseUrl !== null && config.databaseUrl === null) {
     problems.push("LISTEN_DATABASE_URL needs DATABASE_URL beside it.");
+  }
+  if (config.auth === false && config.allowInsecure === false && !isLoopback(String(config.host))) {
+    problems.push("AUTH=off lets everybody who reaches HOST do everything: set AUTH=on, or ALLOW_INSECURE=yes.");
   }
   if (problems.length > 0) throw new ConfigError(problems);
   // Each key was parsed by its own entry of the table that the type is computed from.

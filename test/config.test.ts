@@ -30,10 +30,18 @@ test("an empty environment gives the documented defaults, frozen", () => {
     longPollMax: 10_000,
     socketsMax: 1000,
     socketCallsMax: 2000,
+    auth: false,
+    allowInsecure: false,
+    adminKey: null,
+    authSecret: null,
+    signUp: "closed",
+    publicUrl: null,
+    trustedProxies: [],
     allowedHosts: [],
     allowedOrigins: [],
     rowChecks: false,
     shutdownSeconds: 10,
+    key: null,
     url: null,
     logLevel: "info",
   });
@@ -106,6 +114,12 @@ test.each([
   ["ALLOWED_ORIGINS", "queue.example.com"],
   ["ALLOWED_ORIGINS", "https://a/path"],
   ["ALLOWED_ORIGINS", "*"],
+  ["ADMIN_KEY", "fifteen-letters"],
+  ["AUTH_SECRET", "31 characters are one too few ."],
+  ["SIGN_UP", "yes"],
+  ["PUBLIC_URL", "https://queue.example.com/path"],
+  ["TRUSTED_PROXIES", "proxy"],
+  ["OPENSQS_KEY", "a b"],
 ])("%s=%s is refused", (name, value) => {
   expect(problems({ [name]: value })).toHaveLength(1);
   expect(problems({ [name]: value })[0]).toStartWith(`${name} must be `);
@@ -115,6 +129,30 @@ test("a database URL is never shown, whatever is wrong with it", () => {
   const found = problems({ DATABASE_URL: "mysql://u:s3cret@db/x", LISTEN_DATABASE_URL: "s3cret" });
   expect(found).toHaveLength(2);
   expect(found.join()).not.toContain("s3cret");
+});
+
+test("credentials are never shown", () => {
+  const found = problems({ ADMIN_KEY: "s3cret", AUTH_SECRET: "s3cret", OPENSQS_KEY: "s3 cret" });
+  expect(found).toHaveLength(3);
+  expect(found.join()).not.toContain("s3");
+});
+
+test.each([
+  ["127.0.0.1", false],
+  ["127.8.9.10", false],
+  ["::1", false],
+  ["LocalHost", false],
+  ["0.0.0.0", true],
+  ["::", true],
+  ["10.0.0.1", true],
+  ["queue.example.com", true],
+  ["127.0.0.1.example.com", true],
+])("HOST=%s: who calls needs a credential: %p", (HOST, auth) => {
+  expect(readConfig({ HOST }).auth).toBe(auth);
+  expect(readConfig({ HOST, AUTH: "on" }).auth).toBe(true);
+  // Beyond loopback, doing without must be said twice.
+  expect(problems({ HOST, AUTH: "off" })).toHaveLength(auth ? 1 : 0);
+  expect(readConfig({ HOST, AUTH: "off", ALLOW_INSECURE: "yes" }).auth).toBe(false);
 });
 
 test("LISTEN_DATABASE_URL alone is refused", () => {
