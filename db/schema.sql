@@ -220,6 +220,57 @@ SET default_tablespace = '';
 SET default_table_access_method = heap;
 
 --
+-- Name: api_key; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.api_key (
+    id uuid NOT NULL,
+    project_id integer,
+    name text NOT NULL,
+    key_hash bytea NOT NULL,
+    shown text NOT NULL,
+    scopes text[] NOT NULL,
+    queues text[],
+    added timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_key_hash_length CHECK ((octet_length(key_hash) = 32)),
+    CONSTRAINT api_key_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 80))),
+    CONSTRAINT api_key_queues_some CHECK ((cardinality(queues) > 0)),
+    CONSTRAINT api_key_scopes_some CHECK ((cardinality(scopes) > 0))
+);
+
+--
+-- Name: TABLE api_key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.api_key IS 'The keys by which programs call. The key itself is nowhere: it is shown once, when it is made.';
+
+--
+-- Name: COLUMN api_key.project_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.api_key.project_id IS 'The project it acts in; null: all of them.';
+
+--
+-- Name: COLUMN api_key.shown; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.api_key.shown IS 'How the key begins, by which people tell one from another.';
+
+--
+-- Name: COLUMN api_key.queues; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.api_key.queues IS 'Globs of the queues it may know of; null: all.';
+
+--
+-- Name: COLUMN api_key.revoked_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.api_key.revoked_at IS 'Since when it opens nothing. The row stays for a while, to be seen in lists.';
+
+--
 -- Name: category; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1203,6 +1254,20 @@ WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', au
 COMMENT ON TABLE public.workflow_delta IS 'How many tasks of a workflow each statement ended, appended, as in queue_delta; fewer than none where they are to run again.';
 
 --
+-- Name: api_key api_key_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_key
+    ADD CONSTRAINT api_key_hash_key UNIQUE (key_hash);
+
+--
+-- Name: api_key api_key_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
+
+--
 -- Name: category category_name_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1390,6 +1455,18 @@ ALTER TABLE ONLY public.worker
 
 ALTER TABLE ONLY public.workflow
     ADD CONSTRAINT workflow_pkey PRIMARY KEY (id);
+
+--
+-- Name: api_key_project_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX api_key_project_idx ON public.api_key USING btree (project_id, id);
+
+--
+-- Name: INDEX api_key_project_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.api_key_project_idx IS 'For the list of a project''s keys, and for the project''s deletion.';
 
 --
 -- Name: category_parent_idx; Type: INDEX; Schema: public; Owner: -
@@ -1812,6 +1889,13 @@ CREATE TRIGGER task_tag_removed AFTER DELETE ON public.task_tag REFERENCING OLD 
 CREATE TRIGGER workflow_updated BEFORE UPDATE ON public.workflow FOR EACH ROW EXECUTE FUNCTION public.note_update();
 
 --
+-- Name: api_key api_key_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_key
+    ADD CONSTRAINT api_key_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
+
+--
 -- Name: category category_parent_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1909,4 +1993,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261122000002'),
     ('20261122000003'),
     ('20261122000004'),
-    ('20261122000005');
+    ('20261122000005'),
+    ('20261122000006');

@@ -6,10 +6,12 @@ import { z } from "zod";
 import { CONFIG_VARIABLES } from "../src/config.ts";
 import { REFUSALS } from "../src/domain/refusals.ts";
 import { LIFECYCLE } from "../src/domain/task/lifecycle.ts";
+import { scopesOf } from "../src/rpc/authorise.ts";
 import type { Method } from "../src/rpc/method.ts";
 import { METHODS } from "../src/rpc/methods/index.ts";
 import { Schedule } from "../src/rpc/schedule-shapes.ts";
 import {
+  ApiKey,
   Attempt,
   Category,
   CategoryTree,
@@ -91,6 +93,12 @@ function typeText(schema: Schema): string {
   return `${type ?? "any JSON value"}${schema.type === "integer" || schema.type === "number" ? range : ""}`;
 }
 
+function scopeText(method: Method): string {
+  const scopes = scopesOf(method).map((scope) => `\`${scope}\``);
+  if (scopes.length === 0) return "Scope: any.";
+  return `Scope: ${scopes.join(" or ")}${method.everywhere ? ", for some of its parameters over the whole service" : ""}.`;
+}
+
 function methodText(method: Method): string {
   const params = z.toJSONSchema(method.params, { io: "input", unrepresentable: "any" }) as Schema;
   const result = z.toJSONSchema(method.result, { io: "output", unrepresentable: "any" }) as Schema;
@@ -108,6 +116,8 @@ function methodText(method: Method): string {
     "",
     table(["parameter", "type", ""], rows),
     "",
+    scopeText(method),
+    "",
     `Answers \`${membersText(result)}\`.${method.refusals.length > 0 ? ` May refuse with ${method.refusals.join(", ")}.` : ""}`,
   ].join("\n");
 }
@@ -115,6 +125,7 @@ function methodText(method: Method): string {
 const SHAPES = {
   Task,
   Claimed,
+  ApiKey,
   Attempt,
   Queue,
   QueueStats,

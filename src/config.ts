@@ -258,6 +258,30 @@ const VARIABLES = {
     publicUrl,
     "Where browsers reach the service, such as https://queue.example.com: its host and origin are ours, and with https cookies are sent over TLS only.",
   ),
+  ratePerKey: variable(
+    "RATE_PER_KEY",
+    "10000",
+    whole(0, 1_000_000_000),
+    "Calls a second of one key or person, twice as many in a moment; 0: any number.",
+  ),
+  ratePerAddress: variable(
+    "RATE_PER_ADDRESS",
+    "20000",
+    whole(0, 1_000_000_000),
+    "Calls a second from one address (of IPv6: its first 64 bits), twice as many in a moment; 0: any number.",
+  ),
+  wrongPerAddress: variable(
+    "WRONG_KEYS_PER_ADDRESS",
+    "5",
+    whole(1, 1_000_000),
+    "Credentials that open nothing, a second from one address, ten times as many in a moment.",
+  ),
+  longPollsPerKey: variable(
+    "LONG_POLLS_PER_KEY",
+    "1000",
+    whole(1, 1_000_000),
+    "Most calls of one key or person that may wait for something at once.",
+  ),
   trustedProxies: variable(
     "TRUSTED_PROXIES",
     "",

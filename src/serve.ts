@@ -11,12 +11,15 @@ import { durabilitySettings, tasksByState } from "./domain/admin/queries.ts";
 import { createEngine, type RunningEngine } from "./engine/create.ts";
 import { TOPICS } from "./engine/hints.ts";
 import type { Logger } from "./lib/log.ts";
+import { createAuthenticate, letInAnyone } from "./rpc/authenticate.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
 import { BODY_BYTES_MAX, createHttpHandler } from "./rpc/http.ts";
+import { LongPolls } from "./rpc/long-polls.ts";
 import type { Method } from "./rpc/method.ts";
 import { METHODS } from "./rpc/methods/index.ts";
 import { createMetrics } from "./rpc/metrics.ts";
 import { describeService } from "./rpc/openrpc.ts";
+import { createRates } from "./rpc/rates.ts";
 import { RpcSockets } from "./rpc/websocket.ts";
 import { serveHttp } from "./runtime/index.ts";
 import { upkeepJobs } from "./upkeep/jobs.ts";
@@ -24,8 +27,6 @@ import { type Job, startUpkeep } from "./upkeep/loop.ts";
 import { ensurePartitions } from "./upkeep/partitions.ts";
 import { VERSION } from "./version.ts";
 
-/** The project of calls that name none. */
-const DEFAULT_PROJECT = "default";
 /** Calls that may wait for a database connection before further ones are refused as overloaded. */
 const GATHER_MAX = 5_000;
 /** Shares of POOL_SIZE: the engine's statements, and everything else. */
@@ -203,9 +204,11 @@ async function listen(
     log,
     observe: metrics.observe,
     checkResults: config.rowChecks,
+    ...(config.auth && { polls: new LongPolls(config.longPollsPerKey) }),
   });
   const stopping = new AbortController();
-  const common = { dispatch, log, stopping: stopping.signal, project: DEFAULT_PROJECT };
+  const rates = config.auth ? createRates(config.ratePerKey, config.ratePerAddress) : null;
+  const common = { dispatch, log, stopping: stopping.signal, rates };
   const sockets = new RpcSockets({ ...common, socketsMax: config.socketsMax, callsMax: config.socketCallsMax });
   metrics.addGauge({
     name: "opensqs_sockets",
@@ -213,8 +216,21 @@ async function listen(
     labelNames: [],
     collect: async () => [{ labels: {}, value: sockets.count }],
   });
+  const { credentials } = context;
+  const authenticate = config.auth
+    ? createAuthenticate({
+        ofKey: (hash) => credentials.ofKey(hash),
+        wasGood: (hash) => credentials.wasGood(hash),
+        ofSession: async () => null,
+        adminKey: config.adminKey,
+        wrongPerAddress: config.wrongPerAddress,
+        refused: (reason) => metrics.turnedAway(reason),
+      })
+    : letInAnyone;
   const handle = createHttpHandler({
     ...common,
+    authenticate,
+    trustedProxies: config.trustedProxies,
     sockets,
     hosts: config.allowedHosts,
     origins: config.allowedOrigins,

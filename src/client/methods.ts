@@ -21,6 +21,10 @@ export type MethodKind = "reads" | "recorded" | "repeats" | "claims";
 // missing or misspelt method a type error, and test/client/methods.test.ts compares it with the service's METHODS.
 export const METHOD_KINDS = {
   "rpc.discover": "reads",
+  "apiKey.create": "recorded",
+  "apiKey.list": "reads",
+  "apiKey.revoke": "recorded",
+  "apiKey.rotate": "recorded",
   "task.enqueue": "recorded",
   "task.enqueueMany": "recorded",
   "task.claim": "claims",

@@ -30,7 +30,8 @@ export interface RefusalData {
   overloaded: { retryAfterSeconds: number };
   unavailable: { retryAfterSeconds: number };
   unauthenticated: Record<never, never>;
-  forbidden: { scope: string };
+  /** The queue, where that is what is not allowed. */
+  forbidden: { scope: string; queue?: string };
   rate_limited: { retryAfterSeconds: number };
 }
 

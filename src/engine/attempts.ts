@@ -8,6 +8,7 @@ import { queueOf } from "../lib/uuid7.ts";
 import type { EngineContext } from "./context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import type { Call, Page } from "./engine.ts";
+import { onlyQueues } from "./task-lists.ts";
 
 /** A walk back over a worker's tasks reads so many tasks at a time, and no more than so often for one page. */
 const STRETCH = 20_000;
@@ -24,8 +25,8 @@ const notOurs = () => new InvalidParams([{ path: "cursor", message: "is not a cu
 export function attempts(context: EngineContext) {
   return {
     async taskAttempts({ id, limit, cursor, project }: OfOne, call: Call) {
-      const projectId = await context.directory.project(project ?? call.project);
-      const queue = await context.directory.queueOfTask(projectId, queueOf(id));
+      const projectId = await context.directory.projectOf({ project }, call);
+      const queue = await context.directory.queueOfTask(projectId, queueOf(id), call);
       const row = queue && (await context.cold.run((db) => db.maybeOne(getAttempts(projectId, queue.id, id))));
       if (!row) throw new Refusal("not_found", { noun: "task", id });
       const from = cursor === undefined ? 0 : Number(parseCursor(cursor, 1)[0]);
@@ -43,17 +44,20 @@ export function attempts(context: EngineContext) {
  * one: no call reads more than so many tasks.
  */
 async function workerTasks(context: EngineContext, { id, limit, cursor, project }: OfOne, call: Call) {
-  const projectId = await context.directory.project(project ?? call.project);
+  const projectId = await context.directory.projectOf({ project }, call);
   await context.workers.flush();
   return await context.cold.run(async (db) => {
     const worker = await db.maybeOne(getWorker(projectId, id));
-    if (!worker) throw new Refusal("not_found", { noun: "worker", id });
+    const hidden = worker?.queues.every((name) => call.principal.queues?.allows(name) === false);
+    if (!worker || hidden) throw new Refusal("not_found", { noun: "worker", id });
+    const { queueIds = null } = await onlyQueues(context, projectId, call);
     let below = cursor === undefined ? (await db.one(walks.boundOf(worker.last_seen + SLACK_MS))).id : placeOf(cursor);
     const rows: TaskRow[] = [];
     for (let stretch = 0; stretch < STRETCHES_MAX; stretch++) {
-      const from = (await db.maybeOne(walks.idBefore(below, STRETCH)))?.id ?? LOWEST;
+      const back = await db.maybeOne(walks.idBefore(below, STRETCH));
+      const from = back ? startOf(back.id) : LOWEST;
       const wanted = limit + 1 - rows.length;
-      rows.push(...(await db.any(walks.tasksOfWorker(projectId, id, below, from, wanted))));
+      rows.push(...(await db.any(walks.tasksOfWorker({ projectId, queueIds }, id, below, from, wanted))));
       if (rows.length > limit) break;
       if (from === LOWEST) return { tasks: rows.map(taskView), nextCursor: null };
       below = from;
@@ -62,6 +66,9 @@ async function workerTasks(context: EngineContext, { id, limit, cursor, project 
     return { tasks: page.map(taskView), nextCursor: formatCursor([rows.length > limit ? page.at(-1)!.id : below]) };
   });
 }
+
+/** The smallest id of an id's millisecond: a walk may end at anybody's task, and a cursor must not tell which. */
+const startOf = (id: string) => id.slice(0, 13) + LOWEST.slice(13);
 
 function placeOf(cursor: string): string {
   const [id] = parseCursor(cursor, 1);

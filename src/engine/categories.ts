@@ -21,7 +21,7 @@ async function found(db: Db, projectId: number, name: string) {
 
 /** The engine's part that manages categories. */
 export function categories(context: EngineContext) {
-  const projectOf = ({ project }: InProject, call: Call) => context.directory.project(project ?? call.project);
+  const projectOf = ({ project }: InProject, call: Call) => context.directory.projectOf({ project }, call);
   const change = async <T>(
     method: string,
     params: Named & { readonly parent?: string | null | undefined },
@@ -43,7 +43,7 @@ export function categories(context: EngineContext) {
       }
       // The project went within the second in which it was remembered.
       if (constraint === "category_project_id_fkey")
-        throw new Refusal("not_found", { noun: "project", id: params.project ?? call.project });
+        throw new Refusal("not_found", { noun: "project", id: params.project ?? call.principal.project });
       throw error;
     }
   };

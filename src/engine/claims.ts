@@ -26,7 +26,7 @@ export function claiming(context: EngineContext, dispatcher: ClaimDispatcher, wa
   });
 
   return async function claim(params: ClaimParams, call: Call): Promise<ClaimedView[]> {
-    const projectId = await context.directory.project(params.project ?? call.project);
+    const projectId = await context.directory.projectOf(params, call);
     const { requestId, worker } = params;
     if (requestId !== undefined) {
       const first = await answered<ClaimedView[]>(context.hot, { projectId, requestId, method: METHOD, params });

@@ -1,6 +1,7 @@
 import type { Database, Db } from "../db/pool.ts";
 import type { Logger } from "../lib/log.ts";
 import type { NewId } from "../lib/uuid7.ts";
+import type { Credentials } from "./credentials.ts";
 import type { Directory } from "./directory.ts";
 import type { LowerBounds } from "./lower-bounds.ts";
 import type { TaskReader } from "./task-reader.ts";
@@ -20,6 +21,7 @@ export interface EngineContext {
   readonly wakeups: Wakeups;
   readonly waiters: TaskWaiters;
   readonly reader: TaskReader;
+  readonly credentials: Credentials;
   readonly workers: WorkerLedger;
   readonly newId: NewId;
   /** The database's time, whole epoch milliseconds, as far as this process can tell without asking. */

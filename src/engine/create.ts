@@ -1,6 +1,5 @@
-import { isUnavailable, isUnstorable } from "../db/failure.ts";
-import { type Database, NoConnection } from "../db/pool.ts";
-import { InvalidParams, Refusal } from "../domain/refusals.ts";
+import type { Database } from "../db/pool.ts";
+import { Refusal } from "../domain/refusals.ts";
 import type { Logger } from "../lib/log.ts";
 import { idGenerator } from "../lib/uuid7.ts";
 import { admin } from "./admin.ts";
@@ -9,14 +8,17 @@ import { categories } from "./categories.ts";
 import { ClaimDispatcher } from "./claim-dispatcher.ts";
 import { claimCounters, claiming } from "./claims.ts";
 import type { EngineContext } from "./context.ts";
+import { Credentials } from "./credentials.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { Directory } from "./directory.ts";
 import type { Engine } from "./engine.ts";
 import { enqueueing } from "./enqueue.ts";
 import { finishing } from "./finish.ts";
+import { keys } from "./keys.ts";
 import { LowerBounds } from "./lower-bounds.ts";
 import { projects } from "./projects.ts";
 import { queues } from "./queues.ts";
+import { refusalOf } from "./refusal-of.ts";
 import { schedules } from "./schedules.ts";
 import { tags } from "./tags.ts";
 import { taskLists } from "./task-lists.ts";
@@ -71,6 +73,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     wakeups: new Wakeups(),
     waiters: new TaskWaiters(hot, log, options.pollMs),
     reader: new TaskReader(hot, limits),
+    credentials: new Credentials(hot, limits),
     workers: new WorkerLedger(cold, log),
     newId: idGenerator(() => clock.now()),
     now: () => clock.now(),
@@ -86,6 +89,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     ...attempts(context),
     ...workflows(context),
     ...projects(context),
+    ...keys(context),
     ...tags(context),
     ...categories(context),
     ...schedules(context),
@@ -100,6 +104,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
       dispatcher.close();
       context.waiters.close();
       context.wakeups.close();
+      context.credentials.close();
       await context.workers.flush();
     },
   };
@@ -114,11 +119,7 @@ function guarded(operations: Engine, { hot, gatherMax }: EngineOptions): Engine 
       try {
         return await operation(...args);
       } catch (error) {
-        if (error instanceof NoConnection) throw new Refusal("overloaded", { retryAfterSeconds: 1 });
-        if (isUnavailable(error)) throw new Refusal("unavailable", { retryAfterSeconds: 1 });
-        if (isUnstorable(error))
-          throw new InvalidParams([{ path: "", message: "holds a value that cannot be stored" }]);
-        throw error;
+        throw refusalOf(error);
       }
     };
   const entries = Object.entries(operations).map(([name, operation]) => [name, wrap(operation as never)]);

@@ -3,6 +3,7 @@ import type { Database } from "../db/pool.ts";
 import { projectByName } from "../domain/project/queries.ts";
 import { insertQueue, insertQueues, type QueueRow, queueById, queueByName } from "../domain/queue/queries.ts";
 import { Refusal } from "../domain/refusals.ts";
+import type { Call, InProject } from "./engine.ts";
 
 /** How long a queue's policy may be remembered. Numbers never change; only the payload limit is used from here. */
 const REMEMBERED_MS = 1_000;
@@ -24,7 +25,7 @@ export class Directory {
   readonly #byId = new Map<number, Remembered>();
   /** Look-ups under way, which very many calls may join when a moment is over. */
   readonly #projectsUnderWay = new Map<string, Promise<{ readonly id: number } | null>>();
-  readonly #queuesUnderWay = new Map<number, Promise<QueueRow | null>>();
+  readonly #queuesUnderWay = new Map<string, Promise<QueueRow | null>>();
 
   constructor(db: Database, createQueues: boolean) {
     this.#db = db;
@@ -44,6 +45,18 @@ export class Directory {
     }
     this.#projects.set(name, { id: row.id, until: performance.now() + REMEMBERED_MS });
     return row.id;
+  }
+
+  /**
+   * The number of the project a call acts in. Refused as not_found where its caller has no part in such a one, exactly as
+   * where there is none: the names of other projects are not even looked up.
+   */
+  async projectOf({ project }: InProject, { principal }: Pick<Call, "principal">): Promise<number> {
+    const name = project ?? principal.project;
+    if (principal.everywhere !== null) return await this.project(name);
+    const grant = principal.grants.get(name);
+    if (!grant) throw new Refusal("not_found", { noun: "project", id: name });
+    return grant.projectId;
   }
 
   /** Forgets a project that this instance renamed or deleted. */
@@ -104,16 +117,25 @@ export class Directory {
     return name;
   }
 
-  /** The queue a task's id names, if it belongs to the project. */
-  async queueOfTask(projectId: number, queueId: number): Promise<QueueRow | null> {
+  /**
+   * The queue a task's id names, if it belongs to the project and the caller may know of it. Another project's queue takes
+   * the very way of one that does not exist: what is remembered of it is not looked at.
+   */
+  async queueOfTask(
+    projectId: number,
+    queueId: number,
+    { principal }: Pick<Call, "principal">,
+  ): Promise<QueueRow | null> {
     const known = this.#byId.get(queueId);
-    const row =
-      known && known.until > performance.now()
-        ? known.row
-        : await joined(this.#queuesUnderWay, queueId, () => this.#db.run((db) => db.maybeOne(queueById(queueId))));
+    const fresh = known !== undefined && known.row.project_id === projectId && known.until > performance.now();
+    const row = fresh
+      ? known.row
+      : await joined(this.#queuesUnderWay, `${projectId}/${queueId}`, () =>
+          this.#db.run((db) => db.maybeOne(queueById(projectId, queueId))),
+        );
     if (!row) return null;
-    if (row !== known?.row) this.#remember(row);
-    return row.project_id === projectId ? row : null;
+    if (!fresh) this.#remember(row);
+    return principal.queues?.allows(row.name) === false ? null : row;
   }
 
   /** What is remembered of a queue by its number, however old: enough for its name. */
@@ -132,7 +154,7 @@ export class Directory {
     const known = this.#byName.get(key);
     if (known) {
       this.#byId.delete(known.row.id);
-      this.#queuesUnderWay.delete(known.row.id);
+      this.#queuesUnderWay.delete(`${projectId}/${known.row.id}`);
     }
     this.#byName.delete(key);
   }

@@ -3,6 +3,9 @@
  * Parameters have been checked for shape; every answer is as api.md says. Throws Refusal and InvalidParams.
  */
 
+import type { Principal } from "../domain/access/principal.ts";
+import type { Scope } from "../domain/access/scopes.ts";
+import type { KeyView } from "../domain/api-key/views.ts";
 import type { CategoryTree, CategoryView } from "../domain/category/views.ts";
 import type { ProjectView } from "../domain/project/views.ts";
 import type { QueuePolicy } from "../domain/queue/queries.ts";
@@ -22,8 +25,8 @@ import type { WorkflowState, WorkflowView } from "../domain/workflow/views.ts";
 export interface Call {
   /** Aborted when the caller has hung up, or the service is stopping; a waiting claim then takes nothing. */
   readonly signal: AbortSignal;
-  /** The project the call acts in when its parameters name none. */
-  readonly project: string;
+  /** Who calls. Which methods they may call has been decided; what of them reaches which project and queue is decided here. */
+  readonly principal: Principal;
 }
 
 export interface InProject {
@@ -93,7 +96,7 @@ export interface Failed extends Completed {
   readonly runAt: string | null;
 }
 
-export interface FilterParams extends Omit<TaskFilter, "queueId" | "tags" | "categories"> {
+export interface FilterParams extends Omit<TaskFilter, "queueId" | "queueIds" | "tags" | "categories"> {
   readonly queue?: string | undefined;
   /** All of them. */
   readonly tags?: readonly string[] | undefined;
@@ -175,6 +178,13 @@ export interface ScheduleParams extends Named {
 export interface Page extends InProject {
   readonly limit: number;
   readonly cursor?: string | undefined;
+}
+
+export interface KeyMade {
+  readonly id: string;
+  /** The key itself; null in the answer to a repeat, since it is shown once and kept nowhere. */
+  readonly key: string | null;
+  readonly expiresAt: string | null;
 }
 
 export interface Health {
@@ -279,6 +289,21 @@ export interface Engine {
     call: Call,
   ): Promise<ProjectView>;
   deleteProject(params: Named & { readonly force: boolean }, call: Call): Promise<{ name: string }>;
+
+  createKey(
+    params: Named & {
+      readonly scopes: readonly Scope[];
+      readonly queues?: readonly string[] | undefined;
+      readonly expiresInSeconds?: number | undefined;
+    },
+    call: Call,
+  ): Promise<KeyMade>;
+  listKeys(params: Page, call: Call): Promise<{ keys: KeyView[]; nextCursor: string | null }>;
+  revokeKey(params: Repeatable & { readonly id: string }, call: Call): Promise<{ id: string; revokedAt: string }>;
+  rotateKey(
+    params: Repeatable & { readonly id: string; readonly overlapSeconds: number },
+    call: Call,
+  ): Promise<KeyMade & { readonly previous: { readonly id: string; readonly expiresAt: string } }>;
 
   createTag(params: TagParams, call: Call): Promise<TagView>;
   listTags(

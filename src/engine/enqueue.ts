@@ -71,10 +71,10 @@ async function enqueue(
   call: Call,
 ): Promise<Added[]> {
   const { method, ...rest } = params;
-  const projectId = await context.directory.project(params.project ?? call.project);
+  const projectId = await context.directory.projectOf(params, call);
   const request = { projectId, requestId: params.requestId, method, params: rest };
   return await orAnswered(context.hot, request, () =>
-    placeAndAdd(context, request, params.tasks, (placed) => addPlaced(context, pipe, placed, request)),
+    placeAndAdd(context, request, call, params.tasks, (placed) => addPlaced(context, pipe, placed, request)),
   );
 }
 

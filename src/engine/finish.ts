@@ -68,15 +68,16 @@ async function moveAll<I extends object, T>(
   context: EngineContext,
   pipe: Pipeline<I, T>,
   move: Move<I, T>,
-  call: { readonly project: string; readonly method: string; readonly params: Repeatable },
+  call: { readonly by: Call; readonly method: string; readonly params: Repeatable },
   items: readonly (I & Receipt)[],
 ): Promise<Outcome<T>[]> {
-  const projectId = await context.directory.project(call.params.project ?? call.project);
+  const projectId = await context.directory.projectOf(call.params, call.by);
   const request = { projectId, requestId: call.params.requestId, method: call.method, params: call.params };
   const groups = groupBy([...items.entries()], ([, { id }]) => queueOf(id));
   // Looked up before the transaction begins: inside it would take a second connection, and all could wait for one.
   const found = new Map<number, QueueRow | null>();
-  for (const queueId of groups.keys()) found.set(queueId, await context.directory.queueOfTask(projectId, queueId));
+  for (const queueId of groups.keys())
+    found.set(queueId, await context.directory.queueOfTask(projectId, queueId, call.by));
   // A repeat gets the first one's answer also when its queue is gone by now.
   if (request.requestId !== undefined && [...found.values()].includes(null)) {
     const first = await answered<Plain<T>[]>(context.hot, { ...request, requestId: request.requestId });
@@ -281,7 +282,7 @@ export function finishing(context: EngineContext, dispatcher: ClaimDispatcher, l
   const through = <I extends object, T>(move: Move<I, T>) => {
     const pipe = pipeline(context, dispatcher, move, limits);
     return (method: string, params: Repeatable, call: Call, items: readonly (I & Receipt)[]) =>
-      moveAll(context, pipe, move, { project: call.project, method, params }, items);
+      moveAll(context, pipe, move, { by: call, method, params }, items);
   };
   const run = {
     complete: through(complete),

@@ -5,7 +5,7 @@ import type { TaskRow } from "../domain/task/queries/enqueue.ts";
 import { QueueGone } from "../domain/task/repository.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { EngineContext } from "./context.ts";
-import type { NewTask } from "./engine.ts";
+import type { Call, NewTask } from "./engine.ts";
 import { distinct, isLabelGone, prepareLabels, tagKeys } from "./labels.ts";
 import { answered, type RequestKey } from "./repeatable.ts";
 
@@ -28,12 +28,13 @@ export interface Placed<T extends NewTask = NewTask> {
 export async function placeAndAdd<T extends NewTask, A>(
   context: EngineContext,
   request: RequestKey,
+  by: Call,
   tasks: readonly T[],
   add: (placed: readonly Placed<T>[]) => Promise<A>,
 ): Promise<A> {
   const { projectId } = request;
   for (let tries = 1; ; tries++) {
-    await refuseForeignDependencies(context, projectId, tasks);
+    await refuseForeignDependencies(context, projectId, by, tasks);
     const first = await answeredBefore<A>(context, request, tasks);
     if (first !== undefined) return first;
     const placed = await place(context, projectId, tasks);
@@ -66,10 +67,11 @@ async function answeredBefore<A>(
 async function refuseForeignDependencies(
   context: EngineContext,
   projectId: number,
+  by: Call,
   tasks: readonly NewTask[],
 ): Promise<void> {
   for (const id of new Set(tasks.flatMap((task) => task.dependsOn ?? [])))
-    if (!(await context.directory.queueOfTask(projectId, queueOf(id))))
+    if (!(await context.directory.queueOfTask(projectId, queueOf(id), by)))
       throw new Refusal("not_found", { noun: "task", id });
 }
 

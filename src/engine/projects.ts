@@ -17,7 +17,7 @@ const notFound = (name: string) => new Refusal("not_found", { noun: "project", i
 /** The engine's part that manages projects. Their calls are noted under the caller's project, requestIds included. */
 export function projects(context: EngineContext) {
   const keyOf = async (method: string, params: { readonly requestId?: string | undefined }, call: Call) => ({
-    projectId: await context.directory.project(call.project),
+    projectId: await context.directory.projectOf({}, call),
     requestId: params.requestId,
     method,
     params,
@@ -31,14 +31,16 @@ export function projects(context: EngineContext) {
         return projectView(row);
       });
     },
-    async getProject({ name }: { readonly name: string }) {
+    async getProject({ name }: { readonly name: string }, call: Call) {
+      await context.directory.projectOf({ project: name }, call);
       const row = await context.cold.run((db) => db.maybeOne(queries.projectByName(name)));
       if (!row) throw notFound(name);
       return projectView(row);
     },
-    async listProjects({ cursor, limit }: Page) {
+    async listProjects({ cursor, limit }: Page, { principal }: Call) {
       const after = cursor === undefined ? "" : parseCursor(cursor, 1)[0]!;
-      const rows = await context.cold.run((db) => db.any(queries.listProjects(after, limit + 1)));
+      const own = principal.everywhere === null ? [...principal.grants.values()].map((grant) => grant.projectId) : null;
+      const rows = await context.cold.run((db) => db.any(queries.listProjects(own, after, limit + 1)));
       const page = rows.slice(0, limit);
       return {
         projects: page.map(projectView),

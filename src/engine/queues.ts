@@ -10,6 +10,7 @@ import { formatCursor, parseCursor } from "./cursor.ts";
 import type { Call, Engine, InProject, OfQueue, Page } from "./engine.ts";
 import { answered, repeatable } from "./repeatable.ts";
 import { tellSettled } from "./settled.ts";
+import { visible } from "./visible.ts";
 
 /** Tasks moved or removed by one transaction of a bulk operation: long enough to be quick, short enough to wait for. */
 const BULK = 1_000;
@@ -28,12 +29,12 @@ async function changeQueue(
   call: Call,
   work: (db: Db, projectId: number) => Promise<{ id: number } | null>,
 ) {
-  const projectId = await context.directory.project(params.project ?? call.project);
+  const projectId = await context.directory.projectOf(params, call);
   const view = await repeatable(context.cold, { projectId, requestId: params.requestId, method, params }, (outer) =>
     outer.transaction(async (db) => {
       const row = await work(db, projectId);
       if (!row) throw new Refusal("not_found", { noun: "queue", id: params.name });
-      return queueView(await db.one(queries.queueById(row.id)));
+      return queueView(await db.one(queries.queueById(projectId, row.id)));
     }),
   );
   context.directory.forget(projectId, params.name);
@@ -48,7 +49,7 @@ async function inBulk<T>(
   call: Call,
   work: (queue: queries.QueueRow) => Promise<T>,
 ): Promise<T> {
-  const projectId = await context.directory.project(params.project ?? call.project);
+  const projectId = await context.directory.projectOf(params, call);
   const key = { projectId, requestId: params.requestId, method, params };
   if (params.requestId !== undefined) {
     const first = await answered<T>(context.cold, { ...key, requestId: params.requestId });
@@ -171,15 +172,20 @@ export function queues(context: EngineContext) {
       return view;
     },
     async getQueue(params: InProject & { readonly name: string }, call: Call) {
-      const projectId = await context.directory.project(params.project ?? call.project);
+      const projectId = await context.directory.projectOf(params, call);
       const row = await context.cold.run((db) => db.maybeOne(queries.queueByName(projectId, params.name)));
       if (!row) throw new Refusal("not_found", { noun: "queue", id: params.name });
       return queueView(row);
     },
     async listQueues(params: Page, call: Call) {
-      const projectId = await context.directory.project(params.project ?? call.project);
+      const projectId = await context.directory.projectOf(params, call);
       const after = params.cursor === undefined ? "" : parseCursor(params.cursor, 1)[0]!;
-      const rows = await context.cold.run((db) => db.any(queries.listQueues(projectId, after, params.limit + 1)));
+      const { queues } = call.principal;
+      const rows = await visible<queries.QueueRow>(
+        params.limit + 1,
+        queues && (({ name }) => queues.allows(name)),
+        (last, limit) => context.cold.run((db) => db.any(queries.listQueues(projectId, last?.name ?? after, limit))),
+      );
       const page = rows.slice(0, params.limit);
       const nextCursor = rows.length > params.limit ? formatCursor([page.at(-1)!.name]) : null;
       return { queues: page.map(queueView), nextCursor };
@@ -198,9 +204,11 @@ export function queues(context: EngineContext) {
         moved: await redrive(context, queue, params),
       })),
     async queueStats(params: InProject & { readonly name?: string | undefined }, call: Call) {
-      const projectId = await context.directory.project(params.project ?? call.project);
+      const projectId = await context.directory.projectOf(params, call);
       const rows = await context.cold.run((db) => db.any(queries.queueStats(projectId, params.name ?? null)));
-      if (params.name === undefined) return { queues: rows.map(statsView) };
+      const { queues } = call.principal;
+      if (params.name === undefined)
+        return { queues: rows.filter(({ queue }) => queues?.allows(queue) !== false).map(statsView) };
       if (!rows[0]) throw new Refusal("not_found", { noun: "queue", id: params.name });
       return statsView(rows[0]);
     },

@@ -14,6 +14,7 @@ import { payloadText } from "./new-tasks.ts";
 import { answered, orAnswered, repeatable } from "./repeatable.ts";
 import { definitionOf, newSchedule, UTC } from "./schedule-definition.ts";
 import { makeTasks } from "./schedule-firing.ts";
+import { visible } from "./visible.ts";
 
 /** A queue deleted while a task is added to it is made anew; more often than this it is somebody's loop. */
 const TRIES = 10;
@@ -25,11 +26,11 @@ const notFound = (name: string) => new Refusal("not_found", { noun: "schedule", 
 
 /** The engine's part that manages schedules; src/upkeep/schedules.ts fires them. */
 export function schedules(context: EngineContext) {
-  const projectOf = ({ project }: InProject, call: Call) => context.directory.project(project ?? call.project);
+  const projectOf = ({ project }: InProject, call: Call) => context.directory.projectOf({ project }, call);
   const found = async (params: InProject & { readonly name: string }, call: Call) => {
     const projectId = await projectOf(params, call);
     const row = await context.cold.run((db) => db.maybeOne(queries.scheduleByName(projectId, params.name)));
-    if (!row) throw notFound(params.name);
+    if (!row || isHidden(row, call)) throw notFound(params.name);
     return row;
   };
   return {
@@ -43,7 +44,7 @@ export function schedules(context: EngineContext) {
       }),
     updateSchedule: (params: Parameters<Engine["updateSchedule"]>[0], call: Call) =>
       change(context, "schedule.update", params, call, async (db, projectId) => {
-        const row = await locked(db, projectId, params.name);
+        const row = await locked(db, projectId, params.name, call);
         const { now } = await db.one(transactionTime());
         await db.any(queries.updateSchedule(row.id, definitionOf(row, params, now)));
         return scheduleView(await db.one(queries.scheduleByName(projectId, params.name)));
@@ -53,7 +54,12 @@ export function schedules(context: EngineContext) {
     async listSchedules(params: Page, call: Call) {
       const projectId = await projectOf(params, call);
       const after = params.cursor === undefined ? "" : parseCursor(params.cursor, 1)[0]!;
-      const rows = await context.cold.run((db) => db.any(queries.listSchedules(projectId, after, params.limit + 1)));
+      const { queues } = call.principal;
+      const rows = await visible<queries.ScheduleRow>(
+        params.limit + 1,
+        queues && (({ queue }) => queues.allows(queue)),
+        (last, limit) => context.cold.run((db) => db.any(queries.listSchedules(projectId, last?.name ?? after, limit))),
+      );
       const page = rows.slice(0, params.limit);
       return {
         schedules: page.map(scheduleView),
@@ -62,7 +68,7 @@ export function schedules(context: EngineContext) {
     },
     pauseSchedule: (params: Parameters<Engine["pauseSchedule"]>[0], call: Call) =>
       change(context, params.paused ? "schedule.pause" : "schedule.resume", params, call, async (db, projectId) => {
-        const row = await locked(db, projectId, params.name);
+        const row = await locked(db, projectId, params.name, call);
         if (row.paused === params.paused) return scheduleView(row);
         const { now } = await db.one(transactionTime());
         await db.any(queries.setPaused(row.id, params.paused, params.paused ? null : nextFire(whenOf(row), now)));
@@ -70,11 +76,11 @@ export function schedules(context: EngineContext) {
       }),
     deleteSchedule: (params: Named, call: Call) =>
       change(context, "schedule.delete", params, call, async (db, projectId) => {
-        const { id } = await locked(db, projectId, params.name);
+        const { id } = await locked(db, projectId, params.name, call);
         await db.any(queries.deleteSchedule(id));
         return { name: params.name };
       }),
-    triggerSchedule: async (params: Named, call: Call) => trigger(context, await projectOf(params, call), params),
+    triggerSchedule: async (params: Named, call: Call) => trigger(context, params, call),
     async nextRuns(params: Parameters<Engine["nextRuns"]>[0], call: Call) {
       const after = params.after === undefined ? context.now() : Date.parse(params.after);
       const { name, cron, timezone } = params;
@@ -87,9 +93,12 @@ export function schedules(context: EngineContext) {
   };
 }
 
-async function locked(db: Db, projectId: number, name: string): Promise<queries.ScheduleRow> {
+/** A schedule of a queue that the caller may not know of is to it as one that does not exist. */
+const isHidden = ({ queue }: queries.ScheduleRow, { principal }: Call) => principal.queues?.allows(queue) === false;
+
+async function locked(db: Db, projectId: number, name: string, call: Call): Promise<queries.ScheduleRow> {
   const row = await db.maybeOne(queries.lockSchedule(projectId, name));
-  if (!row) throw notFound(name);
+  if (!row || isHidden(row, call)) throw notFound(name);
   return row;
 }
 
@@ -101,7 +110,7 @@ async function change<T>(
   call: Call,
   work: (db: Db, projectId: number) => Promise<T>,
 ): Promise<T> {
-  const projectId = await context.directory.project(params.project ?? call.project);
+  const projectId = await context.directory.projectOf(params, call);
   const key = { projectId, requestId: params.requestId, method, params };
   try {
     return await orAnswered(context.cold, key, async () => {
@@ -111,7 +120,7 @@ async function change<T>(
   } catch (error) {
     // The project went within the second in which it was remembered.
     if (violatedConstraint(error) === "schedule_project_id_fkey")
-      throw new Refusal("not_found", { noun: "project", id: params.project ?? call.project });
+      throw new Refusal("not_found", { noun: "project", id: params.project ?? call.principal.project });
     throw error;
   }
 }
@@ -130,7 +139,8 @@ async function refuseTooLarge(context: EngineContext, projectId: number, params:
 }
 
 /** Makes one task now, whatever else the schedule says. */
-async function trigger(context: EngineContext, projectId: number, params: Named): Promise<{ id: string }> {
+async function trigger(context: EngineContext, params: Named, call: Call): Promise<{ id: string }> {
+  const projectId = await context.directory.projectOf(params, call);
   const { requestId } = params;
   const key = { projectId, requestId, method: "schedule.trigger", params };
   // A repeat must not make a queue or a tag anew that was deleted since.
@@ -139,13 +149,13 @@ async function trigger(context: EngineContext, projectId: number, params: Named)
   if (first) return first;
   for (let tries = 1; ; tries++) {
     const row = await context.hot.run((db) => db.maybeOne(queries.scheduleByName(projectId, params.name)));
-    if (!row) throw notFound(params.name);
+    if (!row || isHidden(row, call)) throw notFound(params.name);
     const queue = await context.directory.queueForTask(projectId, row.queue);
     await prepareLabels(context, projectId, [row]);
     try {
       return await repeatable(context.hot, key, (outer, after) =>
         outer.transaction(async (tx) => {
-          const { id: scheduleId, queue: name, tags } = await locked(tx, projectId, params.name);
+          const { id: scheduleId, queue: name, tags } = await locked(tx, projectId, params.name, call);
           // It was given another queue in this moment.
           if (name !== queue.name) throw new QueueGone();
           const { now } = await tx.one(transactionTime());

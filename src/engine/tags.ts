@@ -13,7 +13,7 @@ const notFound = (name: string) => new Refusal("not_found", { noun: "tag", id: n
 
 /** The engine's part that manages tags. */
 export function tags(context: EngineContext) {
-  const projectOf = ({ project }: InProject, call: Call) => context.directory.project(project ?? call.project);
+  const projectOf = ({ project }: InProject, call: Call) => context.directory.projectOf({ project }, call);
   const change = async <T>(
     method: string,
     params: Named,
@@ -29,7 +29,7 @@ export function tags(context: EngineContext) {
       if (constraint === "tag_key") throw new Refusal("conflict", { field: "newName" });
       // The project went within the second in which it was remembered.
       if (constraint === "tag_project_id_fkey")
-        throw new Refusal("not_found", { noun: "project", id: params.project ?? call.project });
+        throw new Refusal("not_found", { noun: "project", id: params.project ?? call.principal.project });
       throw error;
     }
   };

@@ -1,5 +1,6 @@
 import type { Db } from "../db/pool.ts";
 import { subtree } from "../domain/category/queries.ts";
+import { queueNames } from "../domain/queue/queries.ts";
 import { InvalidParams, Refusal } from "../domain/refusals.ts";
 import { tagUse } from "../domain/tag/queries.ts";
 import { tagKey } from "../domain/tag/tag.ts";
@@ -49,7 +50,9 @@ async function listTasks(
   const { sort, limit, cursor } = params;
   if (sort === "relevance" && params.text === undefined)
     throw new InvalidParams([{ path: "sort", message: "relevance needs text to search for" }]);
-  const { rows, place } = await context.cold.run((db) => page(db, selection, sort, cursor, limit + 1));
+  // Made now, so that it tells nothing of other projects' tasks.
+  const newest = context.newId(0);
+  const { rows, place } = await context.cold.run((db) => page(db, selection, { sort, cursor, newest }, limit + 1));
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
   const nextCursor = rows.length > limit && last ? formatCursor([sort, ...place(last)]) : null;
@@ -65,11 +68,10 @@ interface FoundPage {
 async function page(
   db: Db,
   selection: Selection,
-  sort: ListParams["sort"],
-  cursor: string | undefined,
+  { sort, cursor, newest }: Pick<ListParams, "sort" | "cursor"> & { readonly newest: string },
   limit: number,
 ): Promise<FoundPage> {
-  if (sort === "relevance") return await pageByRank(db, selection, cursor, limit);
+  if (sort === "relevance") return await pageByRank(db, selection, cursor, newest, limit);
   if (sort !== "added" && sort !== "-added") {
     const place = cursor === undefined ? null : keyPlace(cursor, sort);
     const rows = await db.any(listByKey(selection, sort, place, limit));
@@ -85,10 +87,16 @@ async function page(
   return { rows: await db.any(lists.listById(selection, walk)), place };
 }
 
-async function pageByRank(db: Db, selection: Selection, cursor: string | undefined, limit: number): Promise<FoundPage> {
+/** `now` is an id made now: tasks that come later are no part of a search's pages. */
+async function pageByRank(
+  db: Db,
+  selection: Selection,
+  cursor: string | undefined,
+  now: string,
+  limit: number,
+): Promise<FoundPage> {
   const given = cursor === undefined ? null : rankPlace(cursor);
-  const newest = given?.newest ?? (await db.maybeOne(lists.newestTask()))?.id;
-  if (newest === undefined) return { rows: [], place: () => [] };
+  const newest = given?.newest ?? now;
   const searched = selection as Parameters<typeof lists.listByRank>[0];
   const rows = await db.any(lists.listByRank(searched, newest, given, limit));
   return { rows, place: (row) => [row.cursor, row.id, newest] };
@@ -122,10 +130,21 @@ async function countTasks(context: EngineContext, params: CountParams, call: Cal
 
 /** What a call's filters mean in numbers. Refused as not_found where they name a queue or a category that is not there. */
 async function selectionOf(context: EngineContext, params: CountParams, call: Call): Promise<Selection> {
-  const projectId = await context.directory.project(params.project ?? call.project);
-  const filter = await filterOf(context, projectId, params);
+  const projectId = await context.directory.projectOf(params, call);
+  const filter = { ...(await filterOf(context, projectId, params)), ...(await onlyQueues(context, projectId, call)) };
   const anyOf = params.anyOf && (await Promise.all(params.anyOf.map((one) => filterOf(context, projectId, one))));
   return { projectId, deleted: params.deleted, filter, ...(anyOf ? { anyOf } : {}) };
+}
+
+/** A filter by the queues that the caller may know of; nothing where that is all of them. */
+export async function onlyQueues(
+  context: EngineContext,
+  projectId: number,
+  { principal: { queues } }: Call,
+): Promise<{ readonly queueIds?: readonly number[] }> {
+  if (queues === null) return {};
+  const rows = await context.cold.run((db) => db.any(queueNames(projectId)));
+  return { queueIds: rows.filter(({ name }) => queues.allows(name)).map(({ id }) => id) };
 }
 
 async function filterOf(context: EngineContext, projectId: number, params: FilterParams): Promise<TaskFilter> {

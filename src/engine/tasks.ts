@@ -31,8 +31,8 @@ async function stateOf(db: Db, queue: QueueRow, id: string) {
 
 /** Finds the queue that a task's id names; refused as not_found when it is not the project's. */
 async function locate(context: EngineContext, params: InProject & { readonly id: string }, call: Call) {
-  const projectId = await context.directory.project(params.project ?? call.project);
-  const queue = await context.directory.queueOfTask(projectId, queueOf(params.id));
+  const projectId = await context.directory.projectOf(params, call);
+  const queue = await context.directory.queueOfTask(projectId, queueOf(params.id), call);
   if (!queue) throw notFound(params.id);
   return { projectId, queue };
 }
@@ -56,7 +56,7 @@ async function changeOne<T>(
   how: Attempt<T> | Change<T>,
 ): Promise<T> {
   const { prepare, attempt } = typeof how === "function" ? { prepare: undefined, attempt: how } : how;
-  const projectId = await context.directory.project(params.project ?? call.project);
+  const projectId = await context.directory.projectOf(params, call);
   const key = { projectId, requestId: params.requestId, method, params };
   return await orAnswered(context.cold, key, async () => {
     const { queue } = await locate(context, params, call);

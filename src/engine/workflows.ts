@@ -63,11 +63,11 @@ function orderOf(tasks: readonly NewWorkflowTask[], known: ReadonlySet<string> =
 
 async function create(context: EngineContext, params: Parameters<Engine["createWorkflow"]>[0], call: Call) {
   const { name, tasks } = params;
-  const projectId = await context.directory.project(params.project ?? call.project);
+  const projectId = await context.directory.projectOf(params, call);
   const request = { projectId, requestId: params.requestId, method: "workflow.create", params };
   const order = orderOf(tasks);
   const made = await orAnswered(context.hot, request, () =>
-    placeAndAdd(context, request, tasks.map(keyed), (placed) =>
+    placeAndAdd(context, request, call, tasks.map(keyed), (placed) =>
       repeatable(context.hot, request, (db, after) =>
         db.transaction(async (tx) => {
           const at = context.now();
@@ -80,7 +80,7 @@ async function create(context: EngineContext, params: Parameters<Engine["createW
   ).catch((error) => {
     // The project went within the second in which it was remembered.
     if (violatedConstraint(error) === "workflow_project_id_fkey")
-      throw new Refusal("not_found", { noun: "project", id: params.project ?? call.project });
+      throw new Refusal("not_found", { noun: "project", id: params.project ?? call.principal.project });
     throw error;
   });
   return { id: made.id, tasks: Object.fromEntries(made.tasks) };
@@ -88,13 +88,14 @@ async function create(context: EngineContext, params: Parameters<Engine["createW
 
 async function add(context: EngineContext, params: Parameters<Engine["addToWorkflow"]>[0], call: Call) {
   const { id, tasks } = params;
-  const projectId = await context.directory.project(params.project ?? call.project);
+  const projectId = await context.directory.projectOf(params, call);
   const request = { projectId, requestId: params.requestId, method: "workflow.add", params };
   const named = [...new Set(tasks.flatMap(({ key, dependsOn = [] }) => [key, ...dependsOn]))];
   const added = await orAnswered(context.hot, request, async () => {
     // Before queues and tags are made for its tasks.
     if (!(await context.hot.run((db) => db.maybeOne(queries.getWorkflow(projectId, id))))) throw notFound(id);
-    return await placeAndAdd(context, request, tasks.map(keyed), (placed) =>
+    await refuseHidden(context, projectId, id, call);
+    return await placeAndAdd(context, request, call, tasks.map(keyed), (placed) =>
       repeatable(context.hot, request, (db, after) =>
         db.transaction(async (tx) => {
           const { outcome } = await lock(tx, projectId, id);
@@ -110,14 +111,29 @@ async function add(context: EngineContext, params: Parameters<Engine["addToWorkf
   return { id, tasks: Object.fromEntries(added) };
 }
 
-async function get(context: EngineContext, projectId: number, ids: readonly string[]): Promise<WorkflowView[]> {
+/** Those of these workflows that are the project's, and that the caller may know of: of all their tasks' queues. */
+async function get(
+  context: EngineContext,
+  projectId: number,
+  ids: readonly string[],
+  { principal: { queues } }: Call,
+): Promise<WorkflowView[]> {
   const rows = await context.cold.run((db) => db.any(queries.workflowsWithTasks(projectId, ids)));
-  return rows.map(workflowView);
+  const views = rows.map(workflowView);
+  return queues === null ? views : views.filter(({ tasks }) => tasks.every(({ queue }) => queues.allows(queue)));
+}
+
+/** Refuses a workflow with tasks in queues that the caller may not know of, as one that does not exist. */
+async function refuseHidden(context: EngineContext, projectId: number, id: string, { principal }: Call): Promise<void> {
+  const { queues } = principal;
+  if (queues === null) return;
+  const rows = await context.cold.run((db) => db.any(queries.queuesOfWorkflow(projectId, id)));
+  if (!rows.every(({ name }) => queues.allows(name))) throw notFound(id);
 }
 
 async function list(context: EngineContext, params: Parameters<Engine["listWorkflows"]>[0], call: Call) {
   const { states = null, cursor, limit } = params;
-  const projectId = await context.directory.project(params.project ?? call.project);
+  const projectId = await context.directory.projectOf(params, call);
   const before = cursor === undefined ? null : placeOf(cursor);
   const rows = await context.cold.run((db) => db.any(queries.listWorkflows(projectId, states, before, limit + 1)));
   const page: (typeof rows)[number][] = [];
@@ -129,6 +145,7 @@ async function list(context: EngineContext, params: Parameters<Engine["listWorkf
     context,
     projectId,
     page.map(({ id }) => id),
+    call,
   );
   return {
     // Read after the page was: one that has changed its state meanwhile is none of those asked for.
@@ -150,8 +167,9 @@ export function workflows(context: EngineContext) {
   const change =
     <T>(method: string, act: (tx: Db, projectId: number, id: string, after: After) => Promise<T>) =>
     async (params: OfWorkflow, call: Call) => {
-      const projectId = await context.directory.project(params.project ?? call.project);
+      const projectId = await context.directory.projectOf(params, call);
       const request: RequestKey = { projectId, requestId: params.requestId, method, params };
+      await refuseHidden(context, projectId, params.id, call);
       return await repeatable(context.hot, request, (db, after) =>
         db.transaction((tx) => act(tx, projectId, params.id, after)),
       );
@@ -160,8 +178,8 @@ export function workflows(context: EngineContext) {
     createWorkflow: (params: Parameters<Engine["createWorkflow"]>[0], call: Call) => create(context, params, call),
     addToWorkflow: (params: Parameters<Engine["addToWorkflow"]>[0], call: Call) => add(context, params, call),
     async getWorkflow(params: Parameters<Engine["getWorkflow"]>[0], call: Call) {
-      const projectId = await context.directory.project(params.project ?? call.project);
-      const [found] = await get(context, projectId, [params.id]);
+      const projectId = await context.directory.projectOf(params, call);
+      const [found] = await get(context, projectId, [params.id], call);
       if (!found) throw notFound(params.id);
       return found;
     },

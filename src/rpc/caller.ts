@@ -1,3 +1,4 @@
+import type { Guest } from "../engine/credentials.ts";
 import type { Call } from "./method.ts";
 
 /** The call of one HTTP request. */
@@ -7,20 +8,22 @@ export interface CallOfRequest extends Call {
 }
 
 /**
- * A call whose signal is aborted when its caller hangs up or the service stops. The signal is made when it is first
+ * A call whose signal is aborted when its caller hangs up, or opens nothing any more, or the service stops. The signal is made when it is first
  * asked for: only methods that wait ask, and the others save some microseconds. It is put together by hand, because
  * AbortSignal.any leaves something behind on a long-lived signal such as `stopping` (seen on Deno: memory grew).
  */
-export function callOf(request: Request, stopping: AbortSignal, project: string): CallOfRequest {
+export function callOf(request: Request, stopping: AbortSignal, guest: Guest): CallOfRequest {
   let controller: AbortController | undefined;
   let sources: AbortSignal[] = [];
+  let stay = (): void => {};
   const abort = (): void => controller?.abort(noLongerWaited());
 
   return {
-    project,
+    principal: guest.principal,
     get signal() {
       if (controller === undefined) {
         controller = new AbortController();
+        stay = guest.onEnd(abort);
         sources = [request.signal, stopping];
         for (const source of sources) source.addEventListener("abort", abort, { once: true });
         if (sources.some((source) => source.aborted)) abort();
@@ -29,6 +32,7 @@ export function callOf(request: Request, stopping: AbortSignal, project: string)
     },
     end() {
       for (const source of sources) source.removeEventListener("abort", abort);
+      stay();
     },
   };
 }
@@ -40,11 +44,13 @@ export interface CallOfSocket extends Call {
 }
 
 /** As for an HTTP request, the signal is made when it is first asked for; it is one for the whole connection. */
-export function callOfSocket(project: string): CallOfSocket {
+export function callOfSocket(guest: Pick<Guest, "principal">): CallOfSocket {
   let controller: AbortController | undefined;
   let aborted = false;
   return {
-    project,
+    get principal() {
+      return guest.principal;
+    },
     get signal() {
       if (controller === undefined) {
         controller = new AbortController();

@@ -1,6 +1,7 @@
 import { type JSONRPCErrorResponse, JSONRPCServer, type JSONRPCSuccessResponse } from "json-rpc-2.0";
 import { InvalidParams, type ParamIssue, Refusal } from "../domain/refusals.ts";
 import type { Engine } from "../engine/engine.ts";
+import { authorise } from "./authorise.ts";
 import { type Entry, type Envelope, readEnvelope } from "./envelope.ts";
 import {
   type ErrorLog,
@@ -11,6 +12,7 @@ import {
   type WireError,
   wireError,
 } from "./errors.ts";
+import { type LongPolls, mayWait } from "./long-polls.ts";
 import type { Call, Method } from "./method.ts";
 import { readParams } from "./params.ts";
 
@@ -30,6 +32,8 @@ export interface DispatchOptions {
   engine: Engine;
   log: ErrorLog;
   observe: Observe;
+  /** How many calls of one caller may wait; absent: any number. */
+  polls?: LongPolls;
   /** For tests and development: a result unlike its schema, or a refusal its method does not list, is an internal error. */
   checkResults?: boolean;
 }
@@ -115,14 +119,16 @@ function createServer(options: DispatchOptions): JSONRPCServer<Context> {
 
 /** A method as json-rpc-2.0 calls it. It throws nothing but Answered. */
 function observed(method: Method, options: DispatchOptions): (params: unknown, context: Context) => Promise<unknown> {
-  const { engine, log, observe, checkResults = false } = options;
+  const { engine, log, observe, polls, checkResults = false } = options;
   return async (params, { call, issues, refusal }) => {
     const done = observe(method.name);
     try {
       if (refusal !== undefined) throw refusal;
       if (issues.length > 0) throw new InvalidParams(issues);
       const read = readParams(method.params, params);
-      const running = method.run(engine, read, call);
+      authorise(method, read, call.principal);
+      const run = () => method.run(engine, read, call);
+      const running = polls && mayWait(read) ? polls.run(call.principal.id, run) : run();
       const result: unknown = await (checkResults ? checked(method, running) : running);
       done("ok");
       return result;

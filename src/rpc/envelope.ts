@@ -46,6 +46,9 @@ export function readEnvelope(body: Uint8Array | string): Envelope {
   return { kind: "batch", entries: value.map((member: unknown, index) => readEntry(member, losses?.[index])) };
 }
 
+/** How many calls a body makes, those that cannot be read included. */
+export const callsIn = (envelope: Envelope): number => (envelope.kind === "batch" ? envelope.entries.length : 1);
+
 /** A byte order mark is kept in the text, so that the parser refuses it: RFC 8259 forbids senders to add one. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

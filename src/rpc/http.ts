@@ -1,10 +1,17 @@
+import { NOBODY } from "../domain/access/principal.ts";
+import { Refusal } from "../domain/refusals.ts";
+import type { Guest } from "../engine/credentials.ts";
 import type { OpenSocket } from "../lib/socket.ts";
+import { clientAddress } from "./address.ts";
+import type { Authenticate } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { callOf } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
-import type { ErrorLog } from "./errors.ts";
+import { callsIn, readEnvelope } from "./envelope.ts";
+import { type ErrorLog, refusalError } from "./errors.ts";
 import { isUpgrade, whyNoHandshake } from "./handshake.ts";
 import { createOriginCheck, type OriginCheck } from "./origin.ts";
+import type { Rates } from "./rates.ts";
 import type { RpcSockets } from "./websocket.ts";
 
 /** Bytes of a request's body, and of a WebSocket's message. */
@@ -26,11 +33,14 @@ export interface HttpOptions {
   dispatch: Dispatch;
   log: ErrorLog;
   /** Whoever talks over the connections that became WebSockets. */
-  sockets: Pick<RpcSockets, "open" | "hasRoom">;
+  sockets: Pick<RpcSockets, "openFor" | "hasRoom">;
   /** Aborted when the service begins to stop: long polls then answer at once. */
   stopping: AbortSignal;
-  /** The project of calls that name none. */
-  project: string;
+  authenticate: Authenticate;
+  /** How many calls somebody may make; null: any number. */
+  rates: Rates | null;
+  /** Proxies whose X-Forwarded-For is believed. */
+  trustedProxies: readonly string[];
   /** See OriginRule. */
   hosts: readonly string[];
   origins: readonly string[];
@@ -51,7 +61,7 @@ export function createHttpHandler(options: HttpOptions): Handle {
     if (!originCheckFor(connection.localPort)(request.headers)) return refusal(403, "Host or Origin is not ours.");
     const path = pathOf(request);
     if (path === "/rpc") {
-      return isUpgrade(request) ? answerUpgrade(request, connection, options) : answerRpc(request, options);
+      return isUpgrade(request) ? answerUpgrade(request, connection, options) : answerRpc(request, connection, options);
     }
     const page = pages.get(path);
     if (page === undefined) return refusal(404, "Nothing is here. Calls go to POST /rpc.");
@@ -71,26 +81,69 @@ export function createHttpHandler(options: HttpOptions): Handle {
 
 const CONTENT_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
 
-async function answerRpc(request: Request, options: HttpOptions): Promise<Response> {
+async function answerRpc(request: Request, connection: Connection, options: HttpOptions): Promise<Response> {
   if (request.method !== "POST") return notAllowed("POST");
   if (!CONTENT_TYPE.test(request.headers.get("content-type") ?? "") || request.headers.has("content-encoding")) {
     return refusal(415, "The body must be application/json in UTF-8, not compressed.");
   }
+  const address = clientAddress(request.headers, connection.remoteAddress, options.trustedProxies);
+  const entered = await enter(options, request.headers, address);
+  if (entered instanceof Refusal) return await turnAway(request, entered, options);
   const body = await readBody(request, BODY_BYTES_MAX);
   if (body.kind === "too large") return refusal(413, `The body must not be larger than ${BODY_BYTES_MAX} bytes.`);
   // Nobody is left to read this answer.
   if (body.kind === "cut off") return refusal(400, "The body ended early.");
 
-  const call = callOf(request, options.stopping, options.project);
+  const call = callOf(request, options.stopping, entered);
+  const envelope = readEnvelope(body.bytes);
+  const tooMany = options.rates?.(entered.principal.id, address, callsIn(envelope));
   try {
-    const text = await options.dispatch(body.bytes, call);
-    return text === null ? new Response(null, { status: 204, headers: HEADERS }) : json(200, text);
+    const text = await options.dispatch(envelope, call, tooMany);
+    return tooMany ? refused(tooMany, text) : answered(text);
   } finally {
     call.end();
   }
 }
 
-function answerUpgrade(request: Request, connection: Connection, { sockets }: HttpOptions): Response {
+const answered = (text: string | null) =>
+  text === null ? new Response(null, { status: 204, headers: HEADERS }) : json(200, text);
+
+/** Lets somebody in, or says why not. */
+async function enter({ authenticate }: HttpOptions, headers: Headers, address: string): Promise<Guest | Refusal> {
+  try {
+    return await authenticate(headers, address);
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+}
+
+/** Bodies of those who are not let in are read up to here, so that they find their calls' ids in the answer. */
+const STRANGERS_BYTES_MAX = 16 * 1024;
+
+/** Answers each call of somebody who is not let in with the reason; with a larger body, one reason for all. */
+async function turnAway(request: Request, refusal: Refusal, { dispatch, stopping }: HttpOptions): Promise<Response> {
+  const body = await readBody(request, STRANGERS_BYTES_MAX);
+  const envelope = body.kind === "read" ? readEnvelope(body.bytes) : null;
+  if (envelope === null || envelope.kind === "refused") return refused(refusal, null);
+  const call = callOf(request, stopping, { principal: NOBODY, onEnd: () => () => {} });
+  return refused(refusal, await dispatch(envelope, call, refusal));
+}
+
+/** The HTTP answer to calls that were refused as a whole. */
+function refused(refusal: Refusal, text: string | null): Response {
+  const body = text ?? JSON.stringify({ jsonrpc: "2.0", id: null, error: refusalError(refusal) });
+  const response = json(STATUS_OF[refusal.type] ?? 503, body);
+  if (refusal.type === "unauthenticated") response.headers.set("www-authenticate", "Bearer");
+  const { retryAfterSeconds } = refusal.data as { retryAfterSeconds?: number };
+  if (retryAfterSeconds !== undefined) response.headers.set("retry-after", String(retryAfterSeconds));
+  return response;
+}
+
+const STATUS_OF: Partial<Record<Refusal["type"], number>> = { unauthenticated: 401, rate_limited: 429 };
+
+async function answerUpgrade(request: Request, connection: Connection, options: HttpOptions): Promise<Response> {
+  const { sockets } = options;
   const reason = whyNoHandshake(request.headers);
   if (reason !== null) {
     const response = refusal(reason.status, reason.message);
@@ -99,7 +152,10 @@ function answerUpgrade(request: Request, connection: Connection, { sockets }: Ht
     return response;
   }
   if (!sockets.hasRoom) return tryLater("No further WebSocket is taken now. Calls may go to POST /rpc.");
-  return connection.upgrade(sockets.open) ?? refusal(400, "The handshake is none.");
+  const address = clientAddress(request.headers, connection.remoteAddress, options.trustedProxies);
+  const entered = await enter(options, request.headers, address);
+  if (entered instanceof Refusal) return refused(entered, null);
+  return connection.upgrade(sockets.openFor(entered, address)) ?? refusal(400, "The handshake is none.");
 }
 
 type Page = () => Promise<Response>;

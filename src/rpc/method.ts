@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Scope } from "../domain/access/scopes.ts";
 import type { RefusalType } from "../domain/refusals.ts";
 import type { Call, Engine } from "../engine/engine.ts";
 
@@ -16,6 +17,14 @@ export interface Method<P extends z.ZodType = z.ZodType, R extends z.ZodType = z
   readonly result: R;
   /** Changes something: takes `requestId`. */
   readonly changing: boolean;
+  /** What a caller must be allowed, one of these where they are several; null: any credential will do. */
+  readonly scope: Scope | readonly [Scope, ...Scope[]] | null;
+  /** The parameter that names the project, where it is not `project`. */
+  readonly projectIn?: "name";
+  /** The parameter that names a queue, where it is none that does so in every method. */
+  readonly queueIn?: "name";
+  /** Whether a call takes the scope for the whole service, not for one project. */
+  everywhere?(params: z.output<P>): boolean;
   /** The refusals this method may answer, beside those any call may meet. */
   readonly refusals: readonly RefusalType[];
   run(engine: Engine, params: z.output<P>, call: Call): Promise<z.input<R>>;

@@ -20,6 +20,8 @@ export interface LazyGauge<Label extends string> {
 
 export interface Metrics {
   observe: Observe;
+  /** Counts somebody who was not let in. */
+  turnedAway(reason: string): void;
   addGauge<Label extends string>(gauge: LazyGauge<Label>): void;
   /** What /metrics answers, in Prometheus' text format. */
   text(): Promise<string>;
@@ -30,7 +32,14 @@ export interface Metrics {
 export function createMetrics(log: ErrorLog): Metrics {
   const registry = new prometheus.Registry();
   prometheus.collectDefaultMetrics({ register: registry });
+  const turnedAway = new prometheus.Counter({
+    name: "opensqs_turned_away_total",
+    help: "Requests without a good credential: none, a wrong one, or from an address that showed too many wrong ones.",
+    labelNames: ["reason"],
+    registers: [registry],
+  });
   return {
+    turnedAway: (reason) => turnedAway.inc({ reason }),
     observe: createObserver(registry),
     addGauge: (gauge) => addGauge(registry, gauge, log),
     text: () => registry.metrics(),

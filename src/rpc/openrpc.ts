@@ -1,5 +1,7 @@
 import { z } from "zod";
+import type { Scope } from "../domain/access/scopes.ts";
 import { REFUSALS, type RefusalType } from "../domain/refusals.ts";
+import { scopesOf } from "./authorise.ts";
 import { refusalsOf } from "./errors.ts";
 import { type Method, method } from "./method.ts";
 
@@ -22,6 +24,8 @@ interface MethodDocument {
   errors: { $ref: string }[];
   /** Whether the method changes something; such a method takes `requestId`. */
   "x-changing": boolean;
+  /** The scopes one of which a caller needs; none where any credential will do. */
+  "x-scopes": readonly Scope[];
 }
 
 /** An OpenRPC 1.3 document, as far as it is used here. Schemas are JSON Schema draft 7, which that version asks for. */
@@ -56,6 +60,7 @@ function discoverMethod(document: () => OpenRpcDocument): Method {
     params: z.strictObject({}),
     result: z.looseObject({ openrpc: z.string() }),
     changing: false,
+    scope: null,
     refusals: [],
     run: async () => ({ ...document() }),
   });
@@ -79,6 +84,7 @@ function createDocument(methods: readonly Method[], version: string): OpenRpcDoc
       result: { name: `${each.name}.result`, schema: schemaOf(resultKey(each)) },
       errors: [...refusalsOf(each)].map((type) => ({ $ref: `#/components/errors/${type}` })),
       "x-changing": each.changing,
+      "x-scopes": scopesOf(each),
     })),
     components: { schemas, errors: describeErrors() },
   };

@@ -3,6 +3,7 @@
  * name are ours and stand here with their reason.
  */
 import { z } from "zod";
+import { SCOPES } from "../domain/access/scopes.ts";
 import { STATES } from "../domain/task/lifecycle.ts";
 import { WORKFLOW_STATES } from "../domain/workflow/views.ts";
 import type { Json, JsonObject } from "../lib/json.ts";
@@ -372,6 +373,26 @@ export const CategoryTree: z.ZodType<CategoryTree> = z
     },
   })
   .meta({ id: "CategoryTree" });
+
+export const KeyId = idOf("key");
+export const KeyName = filledText(80);
+export const QueuePattern = z
+  .string()
+  .regex(/^[A-Za-z0-9_*?-]{1,80}$/, "must be 1 to 80 characters of A-Z a-z 0-9 _ - and the wildcards * and ?");
+
+export const ApiKey = z
+  .strictObject({
+    id: KeyId,
+    project: z.string().nullable().describe("Null: the whole service."),
+    name: z.string(),
+    start: z.string().describe("How the key begins."),
+    scopes: z.array(z.enum(SCOPES)),
+    queues: z.array(z.string()).nullable().describe("Null: all."),
+    added: TimeOut,
+    expiresAt: TimeOut.nullable(),
+    revokedAt: TimeOut.nullable(),
+  })
+  .meta({ id: "ApiKey" });
 
 export const Attempt = z
   .strictObject({

@@ -1,9 +1,11 @@
 import { Refusal } from "../domain/refusals.ts";
+import type { Guest } from "../engine/credentials.ts";
 import type { OpenSocket, Socket, SocketEvents } from "../lib/socket.ts";
 import { type CallOfSocket, callOfSocket } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
-import { readEnvelope } from "./envelope.ts";
+import { callsIn, readEnvelope } from "./envelope.ts";
 import type { ErrorLog } from "./errors.ts";
+import type { Rates } from "./rates.ts";
 
 /**
  * Bytes of answers that may lie unread when a further one is due; with more, the connection is closed. Twice what 64 tasks
@@ -15,6 +17,7 @@ const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
 const CLOSE = {
   goingAway: 1001,
   unsupportedData: 1003,
+  policyViolation: 1008,
   internalError: 1011,
   tryAgainLater: 1013,
 } as const;
@@ -27,8 +30,8 @@ export interface SocketOptions {
   log: ErrorLog;
   /** Aborted when the service begins to stop: what runs is answered, then each connection is closed. */
   stopping: AbortSignal;
-  /** The project of calls that name none. */
-  project: string;
+  /** How many calls somebody may make; null: any number. */
+  rates: Rates | null;
   /** Connections at a time. */
   socketsMax: number;
   /** Calls of one connection that may run at a time; beyond, calls are refused as overloaded. A batch counts its members. */
@@ -61,17 +64,27 @@ export class RpcSockets {
     return this.#connections.size < this.#options.socketsMax && !this.#options.stopping.aborted;
   }
 
-  readonly open: OpenSocket = (socket) => {
-    const connection = new RpcSocket(socket, this.#options, {
-      answersDue: () => this.#flushSoon(connection),
-      closed: () => void this.#connections.delete(connection),
-    });
+  /** Opens the connections of somebody who has been let in. */
+  openFor =
+    (guest: Guest, address: string): OpenSocket =>
+    (socket) =>
+      this.#open(socket, guest, address);
+
+  #open(socket: Socket, guest: Guest, address: string): SocketEvents {
+    const connection = new RpcSocket(
+      socket,
+      { ...this.#options, guest, address },
+      {
+        answersDue: () => this.#flushSoon(connection),
+        closed: () => void this.#connections.delete(connection),
+      },
+    );
     const { hasRoom } = this;
     this.#connections.add(connection);
     // There may have been room when the handshake was answered, and none when the connection opens.
     if (!hasRoom) socket.end(CLOSE.tryAgainLater, "No further WebSocket is taken now.");
     return connection;
-  };
+  }
 
   /**
    * Writes the answers of this turn of the event loop together: calls that shared a commit are answered in one turn. Seen
@@ -86,6 +99,12 @@ export class RpcSockets {
   };
 }
 
+/** A connection is somebody's, from its handshake on. */
+interface ConnectionOptions extends SocketOptions {
+  readonly guest: Guest;
+  readonly address: string;
+}
+
 interface SocketOwner {
   /** The connection has an answer to be flushed; not told again until it is. */
   answersDue(): void;
@@ -94,17 +113,19 @@ interface SocketOwner {
 
 class RpcSocket implements SocketEvents {
   readonly #socket: Socket;
-  readonly #options: SocketOptions;
+  readonly #options: ConnectionOptions;
   readonly #owner: SocketOwner;
   readonly #call: CallOfSocket;
+  readonly #leave: () => void;
   #running = 0;
   #answers: string[] = [];
 
-  constructor(socket: Socket, options: SocketOptions, owner: SocketOwner) {
+  constructor(socket: Socket, options: ConnectionOptions, owner: SocketOwner) {
     this.#socket = socket;
     this.#options = options;
     this.#owner = owner;
-    this.#call = callOfSocket(options.project);
+    this.#call = callOfSocket(options.guest);
+    this.#leave = options.guest.onEnd(() => this.#sendAway());
   }
 
   text(text: string): void {
@@ -116,8 +137,15 @@ class RpcSocket implements SocketEvents {
   }
 
   closed(): void {
+    this.#leave();
     this.#call.abort();
     this.#owner.closed();
+  }
+
+  /** The credential opens nothing any more: what waits ends, and nothing further is taken. */
+  #sendAway(): void {
+    this.#call.abort();
+    this.#socket.cut(CLOSE.policyViolation, "The credential opens nothing any more.");
   }
 
   /** Lets waiting calls end at once and closes when the last is answered. */
@@ -142,11 +170,12 @@ class RpcSocket implements SocketEvents {
   }
 
   async #answer(text: string): Promise<void> {
-    const { dispatch, log, stopping, callsMax } = this.#options;
+    const { dispatch, log, stopping, callsMax, rates, guest, address } = this.#options;
     try {
       const envelope = readEnvelope(text);
-      const calls = envelope.kind === "batch" ? envelope.entries.length : 1;
-      const refusal = stopping.aborted || this.#running + calls > callsMax ? NOT_BEGUN : undefined;
+      const calls = callsIn(envelope);
+      const full = stopping.aborted || this.#running + calls > callsMax;
+      const refusal = full ? NOT_BEGUN : rates?.(guest.principal.id, address, calls);
       this.#running += calls;
       const answer = await dispatch(envelope, this.#call, refusal);
       this.#running -= calls;

@@ -1,5 +1,6 @@
 import { beforeAll } from "bun:test";
 import type { Database } from "../../src/db/pool.ts";
+import { ANYONE } from "../../src/domain/access/principal.ts";
 import { createEngine, type RunningEngine } from "../../src/engine/create.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { openPools } from "../support/pools.ts";
@@ -65,7 +66,7 @@ export function waitingStage() {
   }
 
   const signal = new AbortController().signal;
-  const call = { signal, project: "default" };
+  const call = { signal, principal: ANYONE };
   return {
     call,
     instances,

@@ -1,4 +1,5 @@
 /** The service under test, whatever the way to it. */
+
 import { slonikTarget } from "../../src/db/drivers.ts";
 import { openDatabase } from "../../src/db/pool.ts";
 import { settleTls } from "../../src/db/tls-probe.ts";
@@ -12,6 +13,7 @@ import { METHODS } from "../../src/rpc/methods/index.ts";
 import { RpcSockets } from "../../src/rpc/websocket.ts";
 import { serveHttp } from "../../src/runtime/index.ts";
 import { expireLate } from "../../src/upkeep/expire-leases.ts";
+import { OPEN_DOOR } from "../support/open-door.ts";
 import { rawRpc } from "../support/service.ts";
 import { rawSocketRpc } from "../support/socket.ts";
 import type { WireCall } from "./operations.ts";
@@ -77,14 +79,14 @@ export async function serviceUnderTest(databaseUrl: string, transport: Transport
 
 async function serve(dispatch: Dispatch, log: Logger): Promise<{ url: string; stop(): Promise<void> }> {
   const stopping = new AbortController();
-  const common = { dispatch, log, stopping: stopping.signal, project: "default" };
+  const common = { dispatch, log, stopping: stopping.signal, rates: null };
   const sockets = new RpcSockets({ ...common, socketsMax: 10, callsMax: 10 });
   const metrics = { contentType: "text/plain", text: async () => "" };
   const pages = { ready: async () => true, metrics, openrpc: {} };
   const server = await serveHttp({
     host: "127.0.0.1",
     port: 0,
-    handle: createHttpHandler({ ...common, ...pages, sockets, hosts: [], origins: [] }),
+    handle: createHttpHandler({ ...common, ...OPEN_DOOR, ...pages, sockets, hosts: [], origins: [] }),
     log,
     sockets: { messageBytesMax: BODY_BYTES_MAX, silentSecondsMax: 90 },
   });

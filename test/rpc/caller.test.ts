@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
+import { ANYONE } from "../../src/domain/access/principal.ts";
 import { callOf, callOfSocket } from "../../src/rpc/caller.ts";
+import { GUEST } from "../support/open-door.ts";
 
 function aCall(stopping = new AbortController()) {
   const hangUp = new AbortController();
-  const call = callOf(new Request("http://localhost/rpc", { signal: hangUp.signal }), stopping.signal, "default");
+  const call = callOf(new Request("http://localhost/rpc", { signal: hangUp.signal }), stopping.signal, GUEST);
   return { call, hangUp, stopping };
 }
 
@@ -33,12 +35,12 @@ test("when the call has ended, the service's signal holds on to nothing of it", 
 });
 
 test("the calls of a connection share a signal, whenever they ask for it", () => {
-  const call = callOfSocket("default");
+  const call = callOfSocket(GUEST);
   const { signal } = call;
-  expect([signal.aborted, call.project]).toEqual([false, "default"]);
+  expect([signal.aborted, call.principal]).toEqual([false, ANYONE]);
   call.abort();
   expect([signal.aborted, call.signal]).toEqual([true, signal]);
-  const late = callOfSocket("default");
+  const late = callOfSocket(GUEST);
   late.abort();
   expect(late.signal.aborted).toBe(true);
 });

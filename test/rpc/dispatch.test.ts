@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
+import { everywhere } from "../../src/domain/access/principal.ts";
 import { InvalidParams, REFUSALS, Refusal, type RefusalData, type RefusalType } from "../../src/domain/refusals.ts";
 import { echo, request, stubMethod, stubService } from "./stub-service.ts";
 
@@ -153,16 +154,16 @@ describe("a batch", () => {
 test("the call and the very payload reach the method", async () => {
   const seen: unknown[] = [];
   const look = stubMethod("look", z.strictObject({ payload: z.custom<object>() }), ({ payload }, call) => {
-    seen.push(call.project, call.signal.aborted);
+    seen.push(call.principal.id, call.signal.aborted);
     return payload;
   });
   const { ask } = stubService([look]);
-  const call = { project: "mine", signal: AbortSignal.abort() };
+  const call = { principal: everywhere("me", new Set(["admin"])), signal: AbortSignal.abort() };
   const payload = '{"1":1,"__proto__":{"a":null},"z":[{}]}';
   expect(await ask(`{"jsonrpc":"2.0","id":1,"method":"look","params":{"payload":${payload}}}`, call)).toBe(
     `{"jsonrpc":"2.0","result":${payload},"id":1}`,
   );
-  expect(seen).toEqual(["mine", true]);
+  expect(seen).toEqual(["me", true]);
 });
 
 test("every call is observed once, and unknown names are not told", async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createHttpHandler } from "../../src/rpc/http.ts";
 import { createMetrics } from "../../src/rpc/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/runtime/index.ts";
+import { OPEN_DOOR } from "../support/open-door.ts";
 import { connect, raw } from "./raw-http.ts";
 import { noSockets, request, socketLimits } from "./stub-service.ts";
 
@@ -16,7 +17,7 @@ beforeAll(async () => {
     log,
     stopping: new AbortController().signal,
     sockets: noSockets,
-    project: "default",
+    ...OPEN_DOOR,
     hosts: ["Queue.Example.com", "queue.example.com:8443"],
     origins: ["https://console.example.com"],
     ready: async () => true,

@@ -4,6 +4,7 @@ import type { Dispatch } from "../../src/rpc/dispatch.ts";
 import { BODY_BYTES_MAX, createHttpHandler, type HttpOptions } from "../../src/rpc/http.ts";
 import { createMetrics } from "../../src/rpc/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/runtime/index.ts";
+import { OPEN_DOOR } from "../support/open-door.ts";
 import { connect, raw } from "./raw-http.ts";
 import { echo, noSockets, request, socketLimits, stubMethod, stubService } from "./stub-service.ts";
 
@@ -14,14 +15,14 @@ let ran = 0;
 const service = stubService([
   echo,
   stubMethod("run", z.strictObject({}), () => ++ran),
-  stubMethod("project", z.strictObject({}), (_params, call) => call.project),
+  stubMethod("principal", z.strictObject({}), (_params, call) => call.principal.id),
 ]);
 const options: HttpOptions = {
   dispatch: service.dispatch,
   log,
   stopping: new AbortController().signal,
   sockets: noSockets,
-  project: "default",
+  ...OPEN_DOOR,
   hosts: [],
   origins: [],
   ready: () => isReady(),
@@ -72,8 +73,8 @@ describe("POST /rpc", () => {
     expect(ran).toBe(before + 1);
   });
 
-  test("gives a call the service's project", async () => {
-    expect(await (await post(JSON.stringify(request("project")))).json()).toMatchObject({ result: "default" });
+  test("says who calls", async () => {
+    expect(await (await post(JSON.stringify(request("principal")))).json()).toMatchObject({ result: "anyone" });
   });
 });
 

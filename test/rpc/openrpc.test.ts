@@ -32,6 +32,7 @@ const Document = z.strictObject({
       result: ContentDescriptor,
       errors: z.array(Reference),
       "x-changing": z.boolean(),
+      "x-scopes": z.array(z.string()),
     }),
   ),
   components: z.strictObject({ schemas: z.record(z.string(), Schema), errors: z.record(z.string(), ErrorObject) }),

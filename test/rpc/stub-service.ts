@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ANYONE } from "../../src/domain/access/principal.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { createDispatcher, type DispatchOptions } from "../../src/rpc/dispatch.ts";
 import { type Call, type Method, method } from "../../src/rpc/method.ts";
@@ -8,7 +9,7 @@ export function stubMethod<P extends z.ZodType>(
   name: string,
   params: P,
   run: (params: z.output<P>, call: Call) => unknown,
-  more: Partial<Pick<Method, "refusals" | "changing" | "result">> = {},
+  more: Partial<Pick<Method, "refusals" | "changing" | "scope" | "result">> = {},
 ): Method {
   return method({
     name,
@@ -16,6 +17,7 @@ export function stubMethod<P extends z.ZodType>(
     params,
     result: z.unknown(),
     changing: false,
+    scope: null,
     refusals: [],
     ...more,
     run: async (_engine, given, call) => run(given, call),
@@ -25,7 +27,7 @@ export function stubMethod<P extends z.ZodType>(
 /** No stub asks it anything. */
 const noEngine = {} as Engine;
 
-const someCall: Call = { signal: new AbortController().signal, project: "default" };
+const someCall: Call = { signal: new AbortController().signal, principal: ANYONE };
 
 /** A dispatcher over stubs, with what it logged and observed. */
 export function stubService(methods: readonly Method[], options: Partial<DispatchOptions> = {}) {
@@ -64,7 +66,7 @@ export const echo = stubMethod("echo", z.custom<object>().meta({ type: "object" 
 /** For tests of HTTP alone. */
 export const noSockets = {
   hasRoom: false,
-  open: () => {
+  openFor: () => {
     throw new Error("No WebSocket is taken here.");
   },
 };

@@ -1,8 +1,10 @@
 /** What the service does with the messages of a connection, over a socket that can be looked at: limits, order, endings. */
+
 import { expect, test } from "bun:test";
 import { z } from "zod";
 import type { Socket } from "../../src/lib/socket.ts";
 import { RpcSockets, type SocketOptions } from "../../src/rpc/websocket.ts";
+import { GUEST } from "../support/open-door.ts";
 import { until } from "../support/until.ts";
 import { echo, failure, request, stubMethod, stubService } from "./stub-service.ts";
 
@@ -30,7 +32,7 @@ function service(more: Partial<SocketOptions> = {}) {
     dispatch: stub.dispatch,
     log: { error: (message, fields) => stub.logged.push({ message, fields }) },
     stopping: stopping.signal,
-    project: "default",
+    rates: null,
     socketsMax: 2,
     callsMax: 3,
     ...more,
@@ -57,7 +59,7 @@ function service(more: Partial<SocketOptions> = {}) {
         end: (code) => void seen.endings.push(["end", code]),
         cut: (code) => void seen.endings.push(["cut", code]),
       };
-      const events = sockets.open(socket);
+      const events = sockets.openFor(GUEST, "127.0.0.1")(socket);
       return Object.assign(seen, {
         send: (message: unknown) => events.text(JSON.stringify(message)),
         events,

@@ -1,5 +1,6 @@
 // A service without a database, started by runtime.test.ts on Bun and on Deno. It tells what happens to it on standard
 // output, one JSON object a line, and takes a line on standard input as the sign to answer the calls of `slow`.
+
 import process from "node:process";
 import { z } from "zod";
 import { createHttpHandler } from "../../src/rpc/http.ts";
@@ -8,6 +9,7 @@ import { describeService } from "../../src/rpc/openrpc.ts";
 import { RpcSockets } from "../../src/rpc/websocket.ts";
 import { argv, exit, onSignals, runtimeName, serveHttp } from "../../src/runtime/index.ts";
 import { echo, socketLimits, stubMethod, stubService } from "../rpc/stub-service.ts";
+import { OPEN_DOOR } from "../support/open-door.ts";
 
 const tell = (event: string, more: object = {}): void =>
   void process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
@@ -43,9 +45,10 @@ const methods = [
 const { document, discover } = describeService(methods, "1.2.3");
 const metrics = createMetrics(log);
 const { dispatch } = stubService([...methods, discover], { log, observe: metrics.observe });
-const common = { dispatch, log, stopping: stopping.signal, project: "default" };
+const common = { dispatch, log, stopping: stopping.signal, rates: null };
 const handle = createHttpHandler({
   ...common,
+  ...OPEN_DOOR,
   sockets: new RpcSockets({ ...common, socketsMax: 5, callsMax: 200 }),
   metrics,
   hosts: [],

@@ -1,6 +1,7 @@
 import { beforeAll } from "bun:test";
 import pg from "pg";
 import type { Database } from "../../src/db/pool.ts";
+import { ANYONE } from "../../src/domain/access/principal.ts";
 import { createEngine, type RunningEngine } from "../../src/engine/create.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 import { LowerBounds } from "../../src/engine/lower-bounds.ts";
@@ -9,7 +10,7 @@ import { createLogger } from "../../src/lib/log.ts";
 import { openPools } from "../support/pools.ts";
 import { testDatabase } from "../support/postgres.ts";
 
-export const CALL = { signal: new AbortController().signal, project: "default" };
+export const CALL = { signal: new AbortController().signal, principal: ANYONE };
 
 /**
  * The engine without upkeep, so that schedules fire when a test says so, and a connection that moves their times: to the

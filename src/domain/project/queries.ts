@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { sql } from "../../db/sql.ts";
+import { ints, sql } from "../../db/sql.ts";
 
 export const ProjectRow = z.strictObject({
   id: z.int(),
@@ -16,9 +16,11 @@ const columns = sql.fragment`p.id, p.name, p.description, p.added, p.updated`;
 export const projectByName = (name: string) => sql.type(ProjectRow)`
   select ${columns} from project p where p.name = ${name}`;
 
-/** A page of projects by name. Index: project_name_key. */
-export const listProjects = (after: string, limit: number) => sql.type(ProjectRow)`
-  select ${columns} from project p where p.name > ${after} order by p.name limit ${limit}`;
+/** A page of projects by name: of these, or of all where `only` is null. Indexes: project_name_key, the primary key. */
+export const listProjects = (only: readonly number[] | null, after: string, limit: number) => sql.type(ProjectRow)`
+  select ${columns} from project p
+  where p.name > ${after} and ${only === null ? sql.fragment`true` : sql.fragment`p.id = any(${ints(only)})`}
+  order by p.name limit ${limit}`;
 
 /** Creates a project; answers no row when the name is taken. Index: project_name_key. */
 export const insertProject = (name: string, description: string | null) => sql.type(ProjectRow)`

@@ -31,14 +31,18 @@ const columns = sql.fragment`
 export const queueByName = (projectId: number, name: string) => sql.type(QueueRow)`
   select ${columns} from queue q join project p on p.id = q.project_id where q.project_id = ${projectId} and q.name = ${name}`;
 
-/** One queue by number. Index: queue's primary key. */
-export const queueById = (id: number) => sql.type(QueueRow)`
-  select ${columns} from queue q join project p on p.id = q.project_id where q.id = ${id}`;
+/** One of a project's queues by number. Index: queue's primary key. */
+export const queueById = (projectId: number, id: number) => sql.type(QueueRow)`
+  select ${columns} from queue q join project p on p.id = q.project_id where q.id = ${id} and q.project_id = ${projectId}`;
 
 /** A page of a project's queues by name. Index: queue_name_key. */
 export const listQueues = (projectId: number, after: string, limit: number) => sql.type(QueueRow)`
   select ${columns} from queue q join project p on p.id = q.project_id
   where q.project_id = ${projectId} and q.name > ${after} order by q.name limit ${limit}`;
+
+/** The names of a project's queues. Index: queue_name_key. */
+export const queueNames = (projectId: number) => sql.type(z.strictObject({ id: z.int(), name: z.string() }))`
+  select q.id, q.name from queue q where q.project_id = ${projectId}`;
 
 /** What queue.create and queue.update may set; undefined leaves the default, or what is there. */
 export interface QueuePolicy {

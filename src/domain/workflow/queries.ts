@@ -5,6 +5,13 @@ import type { WorkflowState } from "./views.ts";
 
 const Outcome = z.enum(["completed", "failed", "cancelled"]);
 
+/** The queues of a workflow's tasks. Indexes: workflow's primary key, task_workflow_idx, queue's primary key. */
+export const queuesOfWorkflow = (projectId: number, id: string) => sql.type(z.strictObject({ name: z.string() }))`
+  select q.name from (
+    select distinct t.queue_id from task t
+    where t.workflow_id = (select w.id from workflow w where w.project_id = ${projectId} and w.id = ${sql.uuid(id)})
+  ) t join queue q on q.id = t.queue_id`;
+
 export const WorkflowRow = z.strictObject({
   id: z.uuid(),
   name: z.string().nullable(),

@@ -21,6 +21,7 @@ export const health = method({
     waitingClaims: z.int(),
   }),
   changing: false,
+  scope: "admin",
   refusals: [],
   run: (engine, _params, call) => engine.health(call),
 });
@@ -34,6 +35,8 @@ export const verify = method({
     violations: z.array(z.strictObject({ rule: z.string(), count: z.int(), examples: z.array(z.string()) })),
   }),
   changing: false,
+  scope: "admin",
+  everywhere: () => true,
   refusals: [],
   run: (engine, _params, call) => engine.verify(call),
 });

@@ -25,6 +25,7 @@ export const create = method({
   params: z.strictObject({ ...named, ...described }),
   result: Category,
   changing: true,
+  scope: "catalogue:write",
   refusals: ["not_found", "conflict"],
   run: (engine, params, call) => engine.createCategory(params, call),
 });
@@ -35,6 +36,7 @@ export const get = method({
   params: z.strictObject({ ...inProject, name: CategoryName }),
   result: Category,
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.getCategory(params, call),
 });
@@ -45,6 +47,7 @@ export const list = method({
   params: z.strictObject({ ...inProject, limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ categories: z.array(Category), nextCursor: z.string().nullable() }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listCategories(params, call),
 });
@@ -55,6 +58,7 @@ export const update = method({
   params: z.strictObject({ ...named, newName: CategoryName.optional(), ...described }),
   result: Category,
   changing: true,
+  scope: "catalogue:write",
   refusals: ["not_found", "conflict"],
   run: (engine, params, call) => engine.updateCategory(params, call),
 });
@@ -65,6 +69,7 @@ export const remove = method({
   params: z.strictObject({ ...named, children: z.enum(["lift", "delete"]).default("lift") }),
   result: z.strictObject({ name: CategoryName }),
   changing: true,
+  scope: "catalogue:write",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.deleteCategory(params, call),
 });
@@ -75,6 +80,7 @@ export const tree = method({
   params: z.strictObject({ ...inProject, root: CategoryName.optional() }),
   result: z.strictObject({ categories: z.array(CategoryTree) }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   async run(engine, params, call) {
     return { categories: await engine.categoryTree(params, call) };

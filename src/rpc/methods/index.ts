@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import * as admin from "./admin.ts";
+import * as apiKey from "./api-key.ts";
 import * as category from "./category.ts";
 import * as project from "./project.ts";
 import * as queue from "./queue.ts";
@@ -19,6 +20,7 @@ export const METHODS = [
   ...Object.values(tag),
   ...Object.values(category),
   ...Object.values(schedule),
+  ...Object.values(apiKey),
   ...Object.values(admin),
 ] as const;
 

@@ -11,6 +11,8 @@ export const create = method({
   params: z.strictObject({ ...named, description: Description.nullable().optional() }),
   result: Project,
   changing: true,
+  scope: "admin",
+  everywhere: () => true,
   refusals: ["conflict"],
   run: (engine, params, call) => engine.createProject(params, call),
 });
@@ -21,6 +23,8 @@ export const get = method({
   params: z.strictObject({ name: ProjectName }),
   result: Project,
   changing: false,
+  scope: null,
+  projectIn: "name",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.getProject(params, call),
 });
@@ -31,6 +35,7 @@ export const list = method({
   params: z.strictObject({ limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ projects: z.array(Project), nextCursor: z.string().nullable() }),
   changing: false,
+  scope: null,
   refusals: [],
   run: (engine, params, call) => engine.listProjects(params, call),
 });
@@ -45,6 +50,10 @@ export const update = method({
   }),
   result: Project,
   changing: true,
+  scope: "admin",
+  projectIn: "name",
+  // Another name may be taken, and whether it is tells of others' projects.
+  everywhere: ({ newName }) => newName !== undefined,
   refusals: ["not_found", "conflict"],
   run: (engine, params, call) => engine.updateProject(params, call),
 });
@@ -55,6 +64,8 @@ export const remove = method({
   params: z.strictObject({ ...named, force: z.boolean().default(false) }),
   result: z.strictObject({ name: ProjectName }),
   changing: true,
+  scope: "admin",
+  projectIn: "name",
   refusals: ["not_found", "conflict"],
   run: (engine, params, call) => engine.deleteProject(params, call),
 });

@@ -21,6 +21,8 @@ export const create = method({
   params: z.strictObject({ ...named, ...queuePolicy }),
   result: Queue,
   changing: true,
+  scope: "queue:write",
+  queueIn: "name",
   refusals: ["conflict"],
   run: (engine, params, call) => engine.createQueue(params, call),
 });
@@ -31,6 +33,8 @@ export const update = method({
   params: z.strictObject({ ...named, ...queuePolicy }),
   result: Queue,
   changing: true,
+  scope: "queue:write",
+  queueIn: "name",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.updateQueue(params, call),
 });
@@ -41,6 +45,8 @@ export const get = method({
   params: z.strictObject({ ...inProject, name: QueueName }),
   result: Queue,
   changing: false,
+  scope: "queue:read",
+  queueIn: "name",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.getQueue(params, call),
 });
@@ -51,6 +57,7 @@ export const list = method({
   params: z.strictObject({ ...inProject, limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ queues: z.array(Queue), nextCursor: z.string().nullable() }),
   changing: false,
+  scope: "queue:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listQueues(params, call),
 });
@@ -61,6 +68,8 @@ export const remove = method({
   params: z.strictObject({ ...named, force: z.boolean().default(false) }),
   result: z.strictObject({ name: QueueName }),
   changing: true,
+  scope: "queue:write",
+  queueIn: "name",
   refusals: ["not_found", "conflict"],
   run: (engine, params, call) => engine.deleteQueue(params, call),
 });
@@ -71,6 +80,8 @@ export const pause = method({
   params: z.strictObject(named),
   result: Queue,
   changing: true,
+  scope: "queue:write",
+  queueIn: "name",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.setPaused({ ...params, paused: true }, call),
 });
@@ -81,6 +92,8 @@ export const resume = method({
   params: z.strictObject(named),
   result: Queue,
   changing: true,
+  scope: "queue:write",
+  queueIn: "name",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.setPaused({ ...params, paused: false }, call),
 });
@@ -91,6 +104,8 @@ export const purge = method({
   params: z.strictObject({ ...named, states: z.array(State).min(1).default(["pending", "waiting"]) }),
   result: z.strictObject({ purged: z.int() }),
   changing: true,
+  scope: "queue:write",
+  queueIn: "name",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.purgeQueue(params, call),
 });
@@ -107,6 +122,8 @@ export const redrive = method({
   }),
   result: z.strictObject({ moved: z.int() }),
   changing: true,
+  scope: "queue:write",
+  queueIn: "name",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.redriveQueue(params, call),
 });
@@ -117,6 +134,8 @@ export const stats = method({
   params: z.strictObject({ ...inProject, name: QueueName.optional() }),
   result: z.union([QueueStats, z.strictObject({ queues: z.array(QueueStats) })]),
   changing: false,
+  scope: "queue:read",
+  queueIn: "name",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.queueStats(params, call),
 });

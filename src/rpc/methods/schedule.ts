@@ -44,6 +44,7 @@ export const create = method({
     }),
   result: Schedule,
   changing: true,
+  scope: "schedule:write",
   refusals: ["not_found", "conflict", "payload_too_large"],
   run: (engine, params, call) => engine.createSchedule(params, call),
 });
@@ -73,6 +74,7 @@ export const update = method({
     .superRefine(checkTimes),
   result: Schedule,
   changing: true,
+  scope: "schedule:write",
   refusals: ["not_found", "payload_too_large"],
   run: (engine, params, call) => engine.updateSchedule(params, call),
 });
@@ -83,6 +85,7 @@ export const get = method({
   params: z.strictObject({ ...inProject, name: ScheduleName }),
   result: Schedule,
   changing: false,
+  scope: ["schedule:write", "task:read"],
   refusals: ["not_found"],
   run: (engine, params, call) => engine.getSchedule(params, call),
 });
@@ -93,6 +96,7 @@ export const list = method({
   params: z.strictObject({ ...inProject, limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ schedules: z.array(Schedule), nextCursor: z.string().nullable() }),
   changing: false,
+  scope: ["schedule:write", "task:read"],
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listSchedules(params, call),
 });
@@ -103,6 +107,7 @@ export const pause = method({
   params: z.strictObject(named),
   result: Schedule,
   changing: true,
+  scope: "schedule:write",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.pauseSchedule({ ...params, paused: true }, call),
 });
@@ -113,6 +118,7 @@ export const resume = method({
   params: z.strictObject(named),
   result: Schedule,
   changing: true,
+  scope: "schedule:write",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.pauseSchedule({ ...params, paused: false }, call),
 });
@@ -123,6 +129,7 @@ export const remove = method({
   params: z.strictObject(named),
   result: z.strictObject({ name: ScheduleName }),
   changing: true,
+  scope: "schedule:write",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.deleteSchedule(params, call),
 });
@@ -133,6 +140,7 @@ export const trigger = method({
   params: z.strictObject(named),
   result: z.strictObject({ id: TaskId }),
   changing: true,
+  scope: "schedule:write",
   refusals: ["not_found", "conflict"],
   run: (engine, params, call) => engine.triggerSchedule(params, call),
 });
@@ -157,6 +165,7 @@ export const next = method({
     }),
   result: z.strictObject({ runs: z.array(TimeOut) }),
   changing: false,
+  scope: ["schedule:write", "task:read"],
   refusals: ["not_found"],
   async run(engine, params, call) {
     return { runs: await engine.nextRuns(params, call) };

@@ -11,6 +11,7 @@ export const create = method({
   params: z.strictObject({ ...repeatable, name: Tag, colour: Colour.optional() }),
   result: TagOut,
   changing: true,
+  scope: "catalogue:write",
   refusals: ["not_found", "conflict"],
   run: (engine, params, call) => engine.createTag(params, call),
 });
@@ -27,6 +28,7 @@ export const list = method({
   }),
   result: z.strictObject({ tags: z.array(TagOut), nextCursor: z.string().nullable() }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listTags(params, call),
 });
@@ -37,6 +39,7 @@ export const rename = method({
   params: z.strictObject({ ...repeatable, name: Tag, newName: Tag }),
   result: TagOut,
   changing: true,
+  scope: "catalogue:write",
   refusals: ["not_found", "conflict"],
   run: (engine, params, call) => engine.renameTag(params, call),
 });
@@ -47,6 +50,7 @@ export const remove = method({
   params: z.strictObject({ ...repeatable, name: Tag }),
   result: z.strictObject({ name: z.string() }),
   changing: true,
+  scope: "catalogue:write",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.deleteTag(params, call),
 });
@@ -57,6 +61,7 @@ export const suggest = method({
   params: z.strictObject({ ...inProject, prefix: Prefix, limit: Limit(50, 10) }),
   result: z.strictObject({ tags: z.array(z.string()) }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.suggestTags(params, call),
 });

@@ -50,6 +50,7 @@ export const enqueue = method({
   params: z.strictObject({ ...repeatable, queue: QueueName, ...newTask }).superRefine(checkNewTask),
   result: Enqueued,
   changing: true,
+  scope: "task:enqueue",
   refusals: ["not_found", "conflict", "payload_too_large"],
   async run(engine, { queue, project, requestId, ...task }, call) {
     const [added] = await engine.enqueue(
@@ -75,6 +76,7 @@ export const enqueueMany = method({
     .superRefine(checkQueues),
   result: z.strictObject({ tasks: z.array(Enqueued) }),
   changing: true,
+  scope: "task:enqueue",
   refusals: ["not_found", "conflict", "payload_too_large"],
   async run(engine, { queue, project, requestId, tasks }, call) {
     const placed = inQueues(queue, tasks);
@@ -102,6 +104,7 @@ export const claim = method({
     }),
   result: z.strictObject({ tasks: z.array(Claimed) }),
   changing: true,
+  scope: "task:work",
   refusals: [],
   async run(engine, { queue, queues, ...rest }, call) {
     return { tasks: await engine.claim({ ...rest, queues: queues ?? [queue!] }, call) };
@@ -124,6 +127,7 @@ export const complete = method({
   params: z.strictObject({ ...repeatable, ...completion }),
   result: z.strictObject(Completed),
   changing: true,
+  scope: "task:work",
   refusals: ["lease_lost", "not_found"],
   run: (engine, params, call) => engine.complete(params, call),
 });
@@ -134,6 +138,7 @@ export const completeMany = method({
   params: z.strictObject({ ...repeatable, items: z.array(z.strictObject(completion)).min(1).max(MANY_MAX) }),
   result: z.strictObject({ items: z.array(item(Completed)) }),
   changing: true,
+  scope: "task:work",
   refusals: [],
   async run(engine, params, call) {
     return { items: await engine.completeMany(params, call) };
@@ -146,6 +151,7 @@ export const fail = method({
   params: z.strictObject({ ...repeatable, ...failure }),
   result: z.strictObject(Failed),
   changing: true,
+  scope: "task:work",
   refusals: ["lease_lost", "not_found"],
   run: (engine, params, call) => engine.fail(params, call),
 });
@@ -156,6 +162,7 @@ export const failMany = method({
   params: z.strictObject({ ...repeatable, items: z.array(z.strictObject(failure)).min(1).max(MANY_MAX) }),
   result: z.strictObject({ items: z.array(item(Failed)) }),
   changing: true,
+  scope: "task:work",
   refusals: [],
   async run(engine, params, call) {
     return { items: await engine.failMany(params, call) };
@@ -168,6 +175,7 @@ export const release = method({
   params: z.strictObject({ ...repeatable, receipt: ReceiptText, delaySeconds: DelaySeconds.default(0) }),
   result: z.strictObject({ id: TaskId, state: State, runAt: TimeOut }),
   changing: true,
+  scope: "task:work",
   refusals: ["lease_lost", "not_found"],
   run: (engine, params, call) => engine.release(params, call),
 });
@@ -185,6 +193,7 @@ export const extend = method({
     items: z.array(item({ id: TaskId, leaseExpiresAt: TimeOut, progress: ProgressOut.nullable() })),
   }),
   changing: true,
+  scope: "task:work",
   refusals: [],
   async run(engine, params, call) {
     return { items: await engine.extend(params, call) };
@@ -202,6 +211,7 @@ export const progress = method({
   }),
   result: z.strictObject({ id: TaskId }),
   changing: true,
+  scope: "task:work",
   refusals: ["lease_lost", "not_found"],
   run: (engine, params, call) => engine.progress(params, call),
 });
@@ -212,6 +222,7 @@ export const get = method({
   params: z.strictObject({ ...inProject, id: TaskId }),
   result: Task,
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.getTask(params, call),
 });
@@ -257,6 +268,7 @@ export const list = method({
   }),
   result: z.strictObject({ tasks: z.array(Task), nextCursor: z.string().nullable() }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listTasks(params, call),
 });
@@ -267,6 +279,7 @@ export const count = method({
   params: z.strictObject(filters),
   result: z.strictObject({ count: z.int(), exact: z.boolean() }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.countTasks(params, call),
 });
@@ -277,6 +290,7 @@ export const attempts = method({
   params: z.strictObject({ ...inProject, id: TaskId, limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ attempts: z.array(Attempt), nextCursor: z.string().nullable() }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.taskAttempts(params, call),
 });
@@ -299,6 +313,7 @@ export const update = method({
   }),
   result: Task,
   changing: true,
+  scope: "task:write",
   refusals: ["not_found", "wrong_state", "payload_too_large"],
   run: (engine, params, call) => engine.updateTask(params, call),
 });
@@ -309,6 +324,7 @@ export const cancel = method({
   params: z.strictObject({ ...ofTask, reason: z.string().max(1000).optional() }),
   result: z.strictObject({ id: TaskId, state: State }),
   changing: true,
+  scope: "task:write",
   refusals: ["not_found", "wrong_state"],
   run: (engine, params, call) => engine.cancelTask(params, call),
 });
@@ -319,6 +335,7 @@ export const retry = method({
   params: z.strictObject({ ...ofTask, delaySeconds: DelaySeconds.default(0) }),
   result: z.strictObject({ id: TaskId, state: State }),
   changing: true,
+  scope: "task:write",
   refusals: ["not_found", "wrong_state", "conflict"],
   run: (engine, params, call) => engine.retryTask(params, call),
 });
@@ -331,6 +348,7 @@ export const remove = method({
   params: z.strictObject(ofTask),
   result: Deleted,
   changing: true,
+  scope: "task:write",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.deleteTask(params, call),
 });
@@ -341,6 +359,7 @@ export const restore = method({
   params: z.strictObject(ofTask),
   result: Deleted,
   changing: true,
+  scope: "task:write",
   refusals: ["not_found", "conflict"],
   run: (engine, params, call) => engine.restoreTask(params, call),
 });
@@ -360,6 +379,7 @@ export const wait = method({
   }),
   result: z.strictObject({ task: Task, done: z.boolean() }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.waitForTask(params, call),
 });

@@ -8,6 +8,7 @@ export const list = method({
   params: z.strictObject({ ...inProject, limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ workers: z.array(Worker), nextCursor: z.string().nullable() }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listWorkers(params, call),
 });
@@ -18,6 +19,7 @@ export const get = method({
   params: z.strictObject({ ...inProject, id: WorkerName }),
   result: Worker,
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.getWorker(params, call),
 });
@@ -28,6 +30,7 @@ export const tasks = method({
   params: z.strictObject({ ...inProject, id: WorkerName, limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ tasks: z.array(Task), nextCursor: z.string().nullable() }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.workerTasks(params, call),
 });

@@ -32,6 +32,7 @@ export const create = method({
   params: z.strictObject({ ...repeatable, name: WorkflowName.optional(), ...tasks }).superRefine(checkQueues),
   result: Added,
   changing: true,
+  scope: "task:enqueue",
   refusals: ["not_found", "conflict", "payload_too_large"],
   async run(engine, { queue, tasks, ...rest }, call) {
     return await engine.createWorkflow({ ...rest, tasks: inQueues(queue, tasks) }, call);
@@ -44,6 +45,7 @@ export const add = method({
   params: z.strictObject({ ...ofWorkflow, ...tasks }).superRefine(checkQueues),
   result: Added,
   changing: true,
+  scope: "task:enqueue",
   refusals: ["not_found", "wrong_state", "conflict", "payload_too_large"],
   async run(engine, { queue, tasks, ...rest }, call) {
     return await engine.addToWorkflow({ ...rest, tasks: inQueues(queue, tasks) }, call);
@@ -56,6 +58,7 @@ export const get = method({
   params: z.strictObject({ ...inProject, id: WorkflowId }),
   result: Workflow,
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.getWorkflow(params, call),
 });
@@ -71,6 +74,7 @@ export const list = method({
   }),
   result: z.strictObject({ workflows: z.array(Workflow), nextCursor: z.string().nullable() }),
   changing: false,
+  scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listWorkflows(params, call),
 });
@@ -81,6 +85,7 @@ export const cancel = method({
   params: z.strictObject(ofWorkflow),
   result: Changed,
   changing: true,
+  scope: "task:write",
   refusals: ["not_found", "wrong_state"],
   run: (engine, params, call) => engine.cancelWorkflow(params, call),
 });
@@ -91,6 +96,7 @@ export const retry = method({
   params: z.strictObject(ofWorkflow),
   result: Changed,
   changing: true,
+  scope: "task:write",
   refusals: ["not_found", "wrong_state", "conflict"],
   run: (engine, params, call) => engine.retryWorkflow(params, call),
 });

@@ -5,6 +5,8 @@ import { FINISHED } from "../lifecycle.ts";
 
 export interface TaskFilter {
   readonly queueId?: number | undefined;
+  /** Numbers of the only queues that the caller may know of. */
+  readonly queueIds?: readonly number[] | undefined;
   readonly states?: readonly string[] | undefined;
   readonly names?: readonly string[] | undefined;
   readonly priority?: number | undefined;
@@ -79,6 +81,7 @@ const hasWords = (words: string) => sql.fragment`
 function fits(f: TaskFilter): FragmentSqlToken {
   return all([
     f.queueId !== undefined && sql.fragment`t.queue_id = ${f.queueId}`,
+    f.queueIds && sql.fragment`t.queue_id = any(${ints(f.queueIds)})`,
     f.states && inStates(f.states),
     f.names && sql.fragment`t.name = any(${texts(f.names)})`,
     f.priority !== undefined && sql.fragment`t.priority = ${f.priority}::smallint`,

@@ -1,6 +1,5 @@
 /** Lists of tasks by what people ask for. See keys.ts for how they are found. */
 import type { FragmentSqlToken } from "slonik";
-import { z } from "zod";
 import { sql } from "../../../db/sql.ts";
 import { query, type Selection, shown } from "./filter.ts";
 import { direction, keysOf, nearest, PLAIN, type Walk, within } from "./keys.ts";
@@ -30,10 +29,6 @@ export interface Place {
 
 /** A text search ranks so many of the newest tasks that it finds: ranking all would cost more the more there are. */
 const RANKED_MAX = 1_000;
-
-/** The newest task of all: those that come later are no part of a search's pages. Index: task's primary key. */
-export const newestTask = () => sql.type(z.strictObject({ id: z.uuid() }))`
-  select t.id from task t order by t.id desc limit 1`;
 
 /** A page of a text search, the best first, among the newest RANKED_MAX tasks up to `newest`. */
 export const listByRank = (selection: Searched, newest: string, place: Place | null, limit: number) => {

@@ -3,7 +3,7 @@
  * holds in its lease. They are found by walking back from when the worker was last seen, a stretch at a time.
  */
 import { z } from "zod";
-import { json, sql } from "../../../db/sql.ts";
+import { ints, json, sql } from "../../../db/sql.ts";
 import { columns, TaskRow } from "./read.ts";
 
 /** The smallest id of a time (epoch milliseconds): a walk back begins before it. */
@@ -16,7 +16,7 @@ export const idBefore = (id: string, tasks: number) => sql.type(z.strictObject({
 
 /** A worker's tasks with ids below `below` and not below `from`, newest first. Index: task's primary key. */
 export const tasksOfWorker = (
-  projectId: number,
+  { projectId, queueIds }: { readonly projectId: number; readonly queueIds: readonly number[] | null },
   worker: string,
   below: string,
   from: string,
@@ -26,6 +26,7 @@ export const tasksOfWorker = (
     select t.id, t.queue_id from task t
     where t.id < ${sql.uuid(below)} and t.id >= ${sql.uuid(from)} and t.deleted_at is null
       and t.queue_id in (select q.id from queue q where q.project_id = ${projectId})
+      and ${queueIds === null ? sql.fragment`true` : sql.fragment`t.queue_id = any(${ints(queueIds)})`}
       and (t.last_worker = ${worker} or t.errors @> ${json([{ worker }])}::jsonb
         or (t.outcome is null and exists (
           select 1 from task_lease l where l.id = t.id and l.queue_id = t.queue_id and l.worker = ${worker})))

@@ -1,0 +1,26 @@
+import { isIPv6 } from "node:net";
+
+/**
+ * Where a request comes from: the address of the connection, or behind proxies that are trusted what the last of them saw.
+ * What a client wrote into X-Forwarded-For itself stands before that and is not looked at.
+ */
+export function clientAddress(headers: Headers, connected: string | null, trusted: readonly string[]): string {
+  let address = plain(connected ?? "unknown");
+  if (trusted.length === 0) return address;
+  const hops = headers.get("x-forwarded-for")?.split(",") ?? [];
+  while (trusted.includes(address) && hops.length > 0) address = plain(hops.pop()!.trim());
+  return address;
+}
+
+/** An IPv4 address as such, also where the socket speaks IPv6. */
+const plain = (address: string) => address.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
+
+/** Whose tokens an address takes: a single user is given 2^64 addresses of IPv6. */
+export function addressGroup(address: string): string {
+  if (!isIPv6(address)) return address;
+  const [head = "", tail = ""] = address.split("::");
+  const start = head.split(":").filter((part) => part !== "");
+  const end = tail.split(":").filter((part) => part !== "");
+  const middle = address.includes("::") ? Array<string>(Math.max(0, 8 - start.length - end.length)).fill("0") : [];
+  return [...start, ...middle, ...end].slice(0, 4).join(":");
+}
