@@ -16,6 +16,7 @@ import {
   Category,
   CategoryTree,
   Claimed,
+  Member,
   Project,
   Queue,
   QueueStats,
@@ -125,6 +126,7 @@ function methodText(method: Method): string {
 const SHAPES = {
   Task,
   Claimed,
+  Member,
   ApiKey,
   Attempt,
   Queue,

@@ -5,6 +5,7 @@ import type { Migration, MigrationAction } from "./cli/deps.ts";
 import { run } from "./cli/index.ts";
 import { type Config, readConfig } from "./config.ts";
 import { migrate, migrationStatus, rollback } from "./db/migrate.ts";
+import { createAdminKey } from "./first-key.ts";
 import { createLogger } from "./lib/log.ts";
 import { argv, exit, onSignals, runtimeName } from "./runtime/index.ts";
 import { startService, useDatabase } from "./serve.ts";
@@ -42,9 +43,11 @@ try {
   const config = readConfig(process.env);
   const main = fileURLToPath(import.meta.url);
   const code = await run(argv(), {
-    config: { url: config.url ?? `http://127.0.0.1:${config.port}`, dataDir: config.dataDir },
+    config: { key: config.key, url: config.url ?? `http://127.0.0.1:${config.port}`, dataDir: config.dataDir },
     serve: (signal) => serve(config, signal),
     migrate: (action) => changeSchema(config, action),
+    createAdminKey: (name) =>
+      createAdminKey(config, createLogger({ level: config.logLevel === "info" ? "warn" : config.logLevel }), name),
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,

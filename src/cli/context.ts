@@ -30,7 +30,11 @@ export function commandContext(
   };
   return {
     ...deps,
-    client: createClient({ url, retry: { tries: 4, deadlineSeconds: 15 } }),
+    client: createClient({
+      url,
+      ...(deps.config.key !== null && { key: deps.config.key }),
+      retry: { tries: 4, deadlineSeconds: 15 },
+    }),
     inProject: project === undefined ? {} : { project },
     json,
     width: deps.stdout.columns ?? 80,

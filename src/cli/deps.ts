@@ -20,6 +20,8 @@ export interface CliDeps {
   readonly config: {
     /** The service that commands talk to unless --url says otherwise. */
     readonly url: string;
+    /** The key that commands call with. */
+    readonly key: string | null;
     /** Where the demo keeps its database for as long as it runs. */
     readonly dataDir: string;
   };
@@ -27,6 +29,8 @@ export interface CliDeps {
   serve(signal: AbortSignal): Promise<void>;
   /** Applies, shows or takes back migrations; answers all of them, in order, as they stand afterwards. */
   migrate(action: MigrationAction): Promise<readonly Migration[]>;
+  /** Makes a key that may do all, in the database itself. */
+  createAdminKey(name: string): Promise<{ readonly id: string; readonly key: string }>;
   readonly stdin: AsyncIterable<Uint8Array | string>;
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;

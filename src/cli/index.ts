@@ -6,6 +6,7 @@ import { flushedOutput } from "./flushed-output.ts";
 import { url } from "./options.ts";
 import { addCatalogueCommands } from "./program/catalogue.ts";
 import { addDemoCommands } from "./program/demo.ts";
+import { addKeyCommands } from "./program/keys.ts";
 import { addScheduleCommands } from "./program/schedules.ts";
 import { addServiceCommands } from "./program/service.ts";
 import { addTaskCommands } from "./program/tasks.ts";
@@ -17,7 +18,9 @@ export type { CliDeps, Migration, MigrationAction, TextOutput } from "./deps.ts"
 const AFTER_HELP = `
 Exit codes: 0 done; 1 refused, unreachable or failed; 2 wrong command line.
 The service is reached at --url, or else at OPENSQS_URL, or else at
-http://127.0.0.1 on the port that PORT names (8080).`;
+http://127.0.0.1 on the port that PORT names (8080).
+It is called with the key in OPENSQS_KEY, if there is one: an argument would be
+seen by everybody on the machine.`;
 
 /**
  * Runs one command line (without the program's own name) and answers its exit code: 0 done, 1 refused or failed,
@@ -72,6 +75,7 @@ function build(deps: CliDeps, ended: (code: number) => void): Command {
   addScheduleCommands(program, context);
   addWorkflowCommands(program, context, ended);
   addWorkCommand(program, context);
+  addKeyCommands(program, context);
   addDemoCommands(program, deps, context, ended);
   return program;
 }

@@ -21,7 +21,9 @@ export interface ClientOptions {
   readonly url?: string;
   /** Default: http */
   readonly transport?: TransportName;
-  /** Sent with every call, or once when a WebSocket is opened; for example `{ authorization: "Bearer osqs_…" }`. */
+  /** The API key to call with. */
+  readonly key?: string;
+  /** Sent with every call, or once when a WebSocket is opened. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Makes the calls that go over HTTP. */
   readonly fetch?: Fetch;
@@ -102,7 +104,8 @@ export function transportOf(client: Client): TransportName | undefined {
   return options?.transport ?? (options?.fetch === undefined ? undefined : "http");
 }
 
-function makeTransport(url: string, { transport, headers = {}, fetch: own = fetch }: ClientOptions): Transport {
+function makeTransport(url: string, { transport, key, headers: more, fetch: own = fetch }: ClientOptions): Transport {
+  const headers = { ...(key !== undefined && { authorization: `Bearer ${key}` }), ...more };
   const http = new HttpTransport({ url, headers, fetch: own });
   return transport === "websocket" ? new SocketTransport({ url: url.replace(/^http/, "ws"), headers, http }) : http;
 }

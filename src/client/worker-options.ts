@@ -29,6 +29,8 @@ export interface WorkerOptions {
   /** A client of the service, or else its `url`. */
   readonly client?: Client;
   readonly url?: string;
+  /** The API key to call with, where no client is given. */
+  readonly key?: string;
   readonly queue?: string;
   /** Tried in turn; at most 20. */
   readonly queues?: readonly string[];
@@ -124,10 +126,15 @@ export function settle(options: WorkerOptions): WorkerSettings {
 
 /** A connection of the worker's own: its claims wait on it, and the end of it tells the service that the worker has gone. */
 function clientOf(options: WorkerOptions): Pick<WorkerSettings, "client" | "ownClient"> {
-  const given = options.client ?? createClient(options.url === undefined ? {} : { url: options.url });
+  const given = options.client ?? createClient(addressOf(options));
   const own = alike(given, options.transport ?? transportOf(given) ?? "websocket");
   return { client: own ?? given, ownClient: own !== null };
 }
+
+const addressOf = ({ url, key }: WorkerOptions) => ({
+  ...(url !== undefined && { url }),
+  ...(key !== undefined && { key }),
+});
 
 function check(holds: boolean, rule: string): void {
   if (!holds) throw new TypeError(`Worker: ${rule}.`);

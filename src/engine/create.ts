@@ -16,6 +16,7 @@ import { enqueueing } from "./enqueue.ts";
 import { finishing } from "./finish.ts";
 import { keys } from "./keys.ts";
 import { LowerBounds } from "./lower-bounds.ts";
+import { members } from "./members.ts";
 import { projects } from "./projects.ts";
 import { queues } from "./queues.ts";
 import { refusalOf } from "./refusal-of.ts";
@@ -90,6 +91,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     ...workflows(context),
     ...projects(context),
     ...keys(context),
+    ...members(context),
     ...tags(context),
     ...categories(context),
     ...schedules(context),

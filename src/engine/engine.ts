@@ -4,9 +4,10 @@
  */
 
 import type { Principal } from "../domain/access/principal.ts";
-import type { Scope } from "../domain/access/scopes.ts";
+import type { Role, Scope } from "../domain/access/scopes.ts";
 import type { KeyView } from "../domain/api-key/views.ts";
 import type { CategoryTree, CategoryView } from "../domain/category/views.ts";
+import type { MemberView } from "../domain/member/views.ts";
 import type { ProjectView } from "../domain/project/views.ts";
 import type { QueuePolicy } from "../domain/queue/queries.ts";
 import type { QueueView, StatsView } from "../domain/queue/views.ts";
@@ -289,6 +290,19 @@ export interface Engine {
     call: Call,
   ): Promise<ProjectView>;
   deleteProject(params: Named & { readonly force: boolean }, call: Call): Promise<{ name: string }>;
+
+  addMember(
+    params: Repeatable & { readonly name: string; readonly userId: string; readonly role: Role },
+    call: Call,
+  ): Promise<MemberView>;
+  removeMember(
+    params: Repeatable & { readonly name: string; readonly userId: string },
+    call: Call,
+  ): Promise<{ name: string; userId: string }>;
+  listMembers(
+    params: Page & { readonly name: string },
+    call: Call,
+  ): Promise<{ members: MemberView[]; nextCursor: string | null }>;
 
   createKey(
     params: Named & {

@@ -9,6 +9,7 @@ import type { After, BatchLimits, EngineContext } from "./context.ts";
 import type { Call, EnqueueParams } from "./engine.ts";
 import { addPlain } from "./enqueue-plain.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { owned } from "./members.ts";
 import { type Placed, placeAndAdd, taskRow } from "./new-tasks.ts";
 import { orAnswered, type RequestKey, repeatable, repeatableAll, type Told } from "./repeatable.ts";
 
@@ -71,10 +72,11 @@ async function enqueue(
   call: Call,
 ): Promise<Added[]> {
   const { method, ...rest } = params;
+  const tasks = owned(params.tasks, call, method === "task.enqueue" ? () => "" : undefined);
   const projectId = await context.directory.projectOf(params, call);
   const request = { projectId, requestId: params.requestId, method, params: rest };
   return await orAnswered(context.hot, request, () =>
-    placeAndAdd(context, request, call, params.tasks, (placed) => addPlaced(context, pipe, placed, request)),
+    placeAndAdd(context, request, call, tasks, (placed) => addPlaced(context, pipe, placed, request)),
   );
 }
 

@@ -12,6 +12,7 @@ import type { After, EngineContext } from "./context.ts";
 import type { Call, Engine, InProject, OfTask } from "./engine.ts";
 
 import { isLabelGone, prepareLabels, relabel } from "./labels.ts";
+import { refuseStrangeOwner } from "./members.ts";
 import { payloadText } from "./new-tasks.ts";
 import { answered, orAnswered, repeatable } from "./repeatable.ts";
 import { tellSettled } from "./settled.ts";
@@ -174,6 +175,7 @@ async function updateTask(
   const catalogued = describing || (tags?.length ?? 0) > 0 || (categories?.length ?? 0) > 0;
   return await changeOne(context, "task.update", params, call, {
     async prepare(projectId) {
+      await refuseStrangeOwner(context, projectId, params.ownerId, call);
       await prepareLabels(context, projectId, [{ tags, categories }]);
     },
     async attempt(db, queue, found, after) {

@@ -9,6 +9,7 @@ import { addNodes, endFailed } from "./add-tasks.ts";
 import type { After, EngineContext } from "./context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import type { Call, Engine, NewWorkflowTask, OfWorkflow } from "./engine.ts";
+import { owned } from "./members.ts";
 import { type Placed, placeAndAdd } from "./new-tasks.ts";
 import { orAnswered, type RequestKey, repeatable } from "./repeatable.ts";
 import { cancelWorkflow } from "./workflow-cancel.ts";
@@ -67,7 +68,7 @@ async function create(context: EngineContext, params: Parameters<Engine["createW
   const request = { projectId, requestId: params.requestId, method: "workflow.create", params };
   const order = orderOf(tasks);
   const made = await orAnswered(context.hot, request, () =>
-    placeAndAdd(context, request, call, tasks.map(keyed), (placed) =>
+    placeAndAdd(context, request, call, owned(tasks, call).map(keyed), (placed) =>
       repeatable(context.hot, request, (db, after) =>
         db.transaction(async (tx) => {
           const at = context.now();
@@ -95,7 +96,7 @@ async function add(context: EngineContext, params: Parameters<Engine["addToWorkf
     // Before queues and tags are made for its tasks.
     if (!(await context.hot.run((db) => db.maybeOne(queries.getWorkflow(projectId, id))))) throw notFound(id);
     await refuseHidden(context, projectId, id, call);
-    return await placeAndAdd(context, request, call, tasks.map(keyed), (placed) =>
+    return await placeAndAdd(context, request, call, owned(tasks, call).map(keyed), (placed) =>
       repeatable(context.hot, request, (db, after) =>
         db.transaction(async (tx) => {
           const { outcome } = await lock(tx, projectId, id);

@@ -14,7 +14,7 @@ export interface AuthenticateOptions {
   readonly ofKey: (hash: Buffer) => Promise<Guest | null>;
   /** Whether the key was good not long ago. */
   readonly wasGood: (hash: Buffer) => boolean;
-  /** Whom the session in the cookies stands for; null: nobody, or there is none. */
+  /** Whom the session in the cookies stands for; null: nobody, or there is none. Origin has been found to be ours. */
   readonly ofSession: (headers: Headers) => Promise<Guest | null>;
   /** A key of the environment, which may do all. */
   readonly adminKey: string | null;
@@ -51,7 +51,8 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
   const find = async (headers: Headers, group: string): Promise<Guest | null | undefined> => {
     const authorization = headers.get("authorization");
     if (authorization === null) {
-      if (!headers.has("cookie")) return undefined;
+      // Browsers send cookies along by themselves, with whatever page asks; which page that is they say in Origin alone.
+      if (!headers.has("cookie") || !headers.has("origin")) return undefined;
       refuseTooMany(wrong.wait(group));
       return await options.ofSession(headers);
     }

@@ -3,7 +3,7 @@
  * name are ours and stand here with their reason.
  */
 import { z } from "zod";
-import { SCOPES } from "../domain/access/scopes.ts";
+import { ROLES, SCOPES } from "../domain/access/scopes.ts";
 import { STATES } from "../domain/task/lifecycle.ts";
 import { WORKFLOW_STATES } from "../domain/workflow/views.ts";
 import type { Json, JsonObject } from "../lib/json.ts";
@@ -373,6 +373,11 @@ export const CategoryTree: z.ZodType<CategoryTree> = z
     },
   })
   .meta({ id: "CategoryTree" });
+
+export const UserId = filledText(255);
+export const Member = z
+  .strictObject({ userId: UserId, email: z.string(), name: z.string(), role: z.enum(ROLES), added: TimeOut })
+  .meta({ id: "Member" });
 
 export const KeyId = idOf("key");
 export const KeyName = filledText(80);

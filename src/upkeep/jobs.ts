@@ -1,3 +1,4 @@
+import { forgetKeys } from "../domain/api-key/queries.ts";
 import { foldCategories, foldTags } from "../domain/task/queries/catalogue.ts";
 import { dropOldRates, foldDeltas } from "../domain/upkeep/queries.ts";
 import { foldWorkflows } from "../domain/workflow/queries.ts";
@@ -10,6 +11,9 @@ import { schedulesJobs } from "./schedules.ts";
 
 /** Rows folded into workflows by one statement. */
 const FOLDED = 50_000;
+
+/** Keys that were revoked or have expired stay in lists for so long. */
+const KEYS_SHOWN_SECONDS = 30 * 86_400;
 
 /** Everything the service does by itself. */
 export function upkeepJobs(context: EngineContext): Job[] {
@@ -44,6 +48,14 @@ export function upkeepJobs(context: EngineContext): Job[] {
       everyMs: 1_000,
       async run() {
         await context.hot.run((db) => db.any(foldWorkflows(FOLDED)));
+        return false;
+      },
+    },
+    {
+      name: "forget keys",
+      everyMs: 3_600_000,
+      async run() {
+        await context.cold.run((db) => db.any(forgetKeys(KEYS_SHOWN_SECONDS)));
         return false;
       },
     },

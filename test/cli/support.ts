@@ -16,20 +16,22 @@ class Sink {
 
 export interface Given extends Partial<CliDeps> {
   readonly url?: string;
+  readonly key?: string | null;
   readonly input?: readonly (string | Uint8Array)[];
 }
 
 /** Runs one command line in this process with nothing but what is given. */
 export async function cli(
   argv: readonly string[],
-  { url = "http://127.0.0.1:1", input = [], ...deps }: Given = {},
+  { url = "http://127.0.0.1:1", key = null, input = [], ...deps }: Given = {},
 ): Promise<Ran> {
   const stdout = new Sink();
   const stderr = new Sink();
   const code = await run(argv, {
-    config: { url, dataDir: "/nonexistent" },
+    config: { url, key, dataDir: "/nonexistent" },
     serve: () => Promise.reject(new Error("serve was not expected")),
     migrate: () => Promise.reject(new Error("migrate was not expected")),
+    createAdminKey: () => Promise.reject(new Error("createAdminKey was not expected")),
     stdin: (async function* () {
       yield* input;
     })(),

@@ -56,6 +56,7 @@ async function startService(stage: Stage): Promise<void> {
     DATABASE_URL: null,
     LISTEN_DATABASE_URL: null,
     HOST: "127.0.0.1",
+    AUTH: "off",
     PORT: new URL(url).port,
     DATA_DIR: join(folder, "data"),
     LOG_LEVEL: "warn",

@@ -1,4 +1,5 @@
 import type { Scope } from "../access/scopes.ts";
+import { time, timeOrNull } from "../task/views.ts";
 import type { KeyRow } from "./queries.ts";
 
 export interface KeyView {
@@ -13,9 +14,6 @@ export interface KeyView {
   readonly expiresAt: string | null;
   readonly revokedAt: string | null;
 }
-
-const time = (ms: number) => new Date(ms).toISOString();
-const timeOrNull = (ms: number | null) => (ms === null ? null : time(ms));
 
 export function keyView(row: KeyRow): KeyView {
   return {

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { ROLES } from "../../domain/access/scopes.ts";
 import { method } from "../method.ts";
-import { Cursor, Description, Limit, Project, ProjectName, RequestId } from "../shapes.ts";
+import { Cursor, Description, Limit, Member, Project, ProjectName, RequestId, UserId } from "../shapes.ts";
 
 // A project is named by `name` alone: it is in none.
 const named = { requestId: RequestId.optional(), name: ProjectName };
@@ -68,4 +69,40 @@ export const remove = method({
   projectIn: "name",
   refusals: ["not_found", "conflict"],
   run: (engine, params, call) => engine.deleteProject(params, call),
+});
+
+export const addMember = method({
+  name: "project.addMember",
+  summary: "Lets a person act in a project, or gives a member another role.",
+  params: z.strictObject({ ...named, userId: UserId, role: z.enum(ROLES) }),
+  result: Member,
+  changing: true,
+  scope: "admin",
+  projectIn: "name",
+  refusals: ["not_found"],
+  run: (engine, params, call) => engine.addMember(params, call),
+});
+
+export const removeMember = method({
+  name: "project.removeMember",
+  summary: "Ends a person's part in a project.",
+  params: z.strictObject({ ...named, userId: UserId }),
+  result: z.strictObject({ name: ProjectName, userId: UserId }),
+  changing: true,
+  scope: "admin",
+  projectIn: "name",
+  refusals: ["not_found"],
+  run: (engine, params, call) => engine.removeMember(params, call),
+});
+
+export const members = method({
+  name: "project.members",
+  summary: "The people who may act in a project.",
+  params: z.strictObject({ name: ProjectName, limit: Limit(1000, 100), cursor: Cursor.optional() }),
+  result: z.strictObject({ members: z.array(Member), nextCursor: z.string().nullable() }),
+  changing: false,
+  scope: "admin",
+  projectIn: "name",
+  refusals: ["not_found"],
+  run: (engine, params, call) => engine.listMembers(params, call),
 });
