@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Config } from "./config.ts";
 import { slonikTarget } from "./db/drivers.ts";
 import { startEmbedded } from "./db/embedded.ts";
@@ -11,6 +12,8 @@ import { durabilitySettings, tasksByState } from "./domain/admin/queries.ts";
 import { createEngine, type RunningEngine } from "./engine/create.ts";
 import { TOPICS } from "./engine/hints.ts";
 import type { Logger } from "./lib/log.ts";
+import type { NewPerson } from "./people/accounts.ts";
+import type { People } from "./people/people.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
 import { BODY_BYTES_MAX, createHttpHandler } from "./rpc/http.ts";
 import type { Method } from "./rpc/method.ts";
@@ -30,6 +33,8 @@ const DEFAULT_PROJECT = "default";
 const GATHER_MAX = 5_000;
 /** Shares of POOL_SIZE: the engine's statements, and everything else. */
 const HOT_SHARE = 0.7;
+/** Beside POOL_SIZE, for people: one may hash within a transaction while others are asked who they are. */
+const PEOPLE_CONNECTIONS = 3;
 /** A WebSocket whose other side is gone, and with it the claims that wait there, is noticed after so long. */
 const SILENT_SECONDS_MAX = 90;
 
@@ -114,9 +119,11 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
   undoing.add(() => running.close());
   connectHints(running, listener);
   await ensurePartitions(running.context);
+  const people = config.auth ? await openPeople(config, used, cold, log) : null;
+  if (people) undoing.add(() => people.close());
   const upkeep = startUpkeep([...upkeepJobs(running.context), reviveJob(used)], log);
   undoing.add(() => upkeep.stop());
-  return await listen(config, log, running, used, undoing);
+  return await listen(config, log, running, used, people, undoing);
 }
 
 async function openPools(
@@ -144,6 +151,50 @@ async function openPools(
   });
   undoing.add(() => cold.end());
   return { hot, cold };
+}
+
+/** People's own connections; what they need is loaded only where somebody signs in, for it takes memory and time. */
+async function openPeople(config: Config, used: UsedDatabase, cold: Database, log: Logger): Promise<People> {
+  const [{ createPeople }, { sharedSecret }] = await Promise.all([
+    import("./people/people.ts"),
+    import("./people/secret.ts"),
+  ]);
+  return createPeople({
+    ...(await peopleOptions(config, used, log)),
+    secret: config.authSecret ?? (await sharedSecret(cold)),
+  });
+}
+
+async function peopleOptions(config: Config, used: UsedDatabase, log: Logger) {
+  return {
+    target: await settleTls(parseDatabaseUrl(used.url)),
+    connections: PEOPLE_CONNECTIONS,
+    connectTimeoutMs: config.connectTimeoutMs,
+    statementTimeoutMs: config.statementTimeoutMs,
+    idleTimeoutMs: config.idleTimeoutMs,
+    signUp: config.signUp,
+    publicUrl: config.publicUrl,
+    attemptsPerMinute: config.signInLimit,
+    log,
+  };
+}
+
+/** Makes an account in the database that the configuration names, without a service; gives its id. */
+export async function createUser(config: Config, log: Logger, person: NewPerson): Promise<string> {
+  const used = await useDatabase(config, log);
+  try {
+    if (config.migrateOnStart) await migrate(used);
+    const { createPeople } = await import("./people/people.ts");
+    // It signs nothing in this process.
+    const people = createPeople({ ...(await peopleOptions(config, used, log)), secret: randomUUID() + randomUUID() });
+    try {
+      return await people.createUser(person);
+    } finally {
+      await people.close();
+    }
+  } finally {
+    await used.stop();
+  }
 }
 
 /** A database that may forget what it acknowledged would break the service's first promise. */
@@ -182,6 +233,7 @@ async function listen(
   log: Logger,
   { engine, context }: RunningEngine,
   used: UsedDatabase,
+  people: People | null,
   undoing: Undoing,
 ): Promise<Service> {
   const methods: readonly Method[] = METHODS as readonly unknown[] as readonly Method[];
@@ -220,6 +272,7 @@ async function listen(
     origins: config.allowedOrigins,
     ready: async () => (await pendingMigrations(used)).length === 0,
     metrics,
+    people,
     openrpc: document,
   });
   const server = await serveHttp({

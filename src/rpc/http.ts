@@ -1,5 +1,5 @@
+import { readBody } from "../lib/body.ts";
 import type { OpenSocket } from "../lib/socket.ts";
-import { readBody } from "./body.ts";
 import { callOf } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { ErrorLog } from "./errors.ts";
@@ -37,6 +37,8 @@ export interface HttpOptions {
   /** True when the database can be reached and is migrated. */
   ready(): Promise<boolean>;
   metrics: { contentType: string; text(): Promise<string> };
+  /** Answers what is below /api/auth; without it, nobody signs in here. */
+  people?: { handle(request: Request, address: string | null): Promise<Response> } | null;
   /** The OpenRPC document. */
   openrpc: object;
 }
@@ -53,6 +55,8 @@ export function createHttpHandler(options: HttpOptions): Handle {
     if (path === "/rpc") {
       return isUpgrade(request) ? answerUpgrade(request, connection, options) : answerRpc(request, options);
     }
+    if (options.people && path.startsWith("/api/auth/"))
+      return options.people.handle(request, connection.remoteAddress);
     const page = pages.get(path);
     if (page === undefined) return refusal(404, "Nothing is here. Calls go to POST /rpc.");
     if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");

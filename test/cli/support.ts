@@ -30,6 +30,7 @@ export async function cli(
     config: { url, dataDir: "/nonexistent" },
     serve: () => Promise.reject(new Error("serve was not expected")),
     migrate: () => Promise.reject(new Error("migrate was not expected")),
+    createUser: () => Promise.reject(new Error("createUser was not expected")),
     stdin: (async function* () {
       yield* input;
     })(),
