@@ -220,6 +220,38 @@ SET default_tablespace = '';
 SET default_table_access_method = heap;
 
 --
+-- Name: account; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.account (
+    id text NOT NULL,
+    "accountId" text NOT NULL,
+    "providerId" text NOT NULL,
+    "userId" text NOT NULL,
+    "accessToken" text,
+    "refreshToken" text,
+    "idToken" text,
+    "accessTokenExpiresAt" timestamp with time zone,
+    "refreshTokenExpiresAt" timestamp with time zone,
+    scope text,
+    password text,
+    "createdAt" timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    "updatedAt" timestamp with time zone NOT NULL
+);
+
+--
+-- Name: TABLE account; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.account IS 'How a person signs in: one row, "credential", with the hash of the password. Goes with its person. Kept by better-auth.';
+
+--
+-- Name: COLUMN account.password; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.account.password IS 'Salt and scrypt hash, in hexadecimal.';
+
+--
 -- Name: api_key; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -269,6 +301,24 @@ COMMENT ON COLUMN public.api_key.queues IS 'Globs of the queues it may know of; 
 --
 
 COMMENT ON COLUMN public.api_key.revoked_at IS 'Since when it opens nothing. The row stays for a while, to be seen in lists.';
+
+--
+-- Name: auth_secret; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.auth_secret (
+    one boolean DEFAULT true NOT NULL,
+    secret text NOT NULL,
+    added timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT auth_secret_length CHECK ((char_length(secret) >= 32)),
+    CONSTRAINT auth_secret_one CHECK (one)
+);
+
+--
+-- Name: TABLE auth_secret; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.auth_secret IS 'What signs the session cookies where AUTH_SECRET does not say: one row at most, made by the first service that needs it. Deleting it signs everybody out at the next start.';
 
 --
 -- Name: category; Type: TABLE; Schema: public; Owner: -
@@ -373,6 +423,24 @@ ALTER TABLE public.project ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+--
+-- Name: project_member; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.project_member (
+    project_id integer NOT NULL,
+    user_id text NOT NULL,
+    role text NOT NULL,
+    added timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT project_member_role_known CHECK ((role = ANY (ARRAY['viewer'::text, 'member'::text, 'admin'::text])))
+);
+
+--
+-- Name: TABLE project_member; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.project_member IS 'Which people may act in a project, and as what.';
 
 --
 -- Name: queue; Type: TABLE; Schema: public; Owner: -
@@ -663,6 +731,39 @@ COMMENT ON TABLE public.schedule_run IS 'Which fire times have made a task; its 
 CREATE TABLE public.schema_migrations (
     version character varying NOT NULL
 );
+
+--
+-- Name: session; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.session (
+    id text NOT NULL,
+    "expiresAt" timestamp with time zone NOT NULL,
+    token text NOT NULL,
+    "createdAt" timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    "updatedAt" timestamp with time zone NOT NULL,
+    "ipAddress" text,
+    "userAgent" text,
+    "userId" text NOT NULL
+);
+
+--
+-- Name: TABLE session; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.session IS 'Who is signed in, a row for each browser. Goes with its person; signing out removes it. Kept by better-auth.';
+
+--
+-- Name: COLUMN session."expiresAt"; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.session."expiresAt" IS 'Moved on once a day while the session is used.';
+
+--
+-- Name: COLUMN session.token; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.session.token IS 'What the cookie holds, signed there with the secret: of no use by itself.';
 
 --
 -- Name: tag; Type: TABLE; Schema: public; Owner: -
@@ -1168,6 +1269,63 @@ CREATE VIEW public.task_with_state AS
 COMMENT ON VIEW public.task_with_state IS 'A task with its state, for people and reports. A null state is a fault that admin.verify reports.';
 
 --
+-- Name: user; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public."user" (
+    id text NOT NULL,
+    name text NOT NULL,
+    email text NOT NULL,
+    "emailVerified" boolean NOT NULL,
+    image text,
+    "createdAt" timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    "updatedAt" timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+
+--
+-- Name: TABLE "user"; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public."user" IS 'People who can sign in. Kept by better-auth.';
+
+--
+-- Name: COLUMN "user".email; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public."user".email IS 'In lower case.';
+
+--
+-- Name: COLUMN "user"."emailVerified"; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public."user"."emailVerified" IS 'Always false: the service sends no mail.';
+
+--
+-- Name: COLUMN "user".image; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public."user".image IS 'Not used.';
+
+--
+-- Name: verification; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.verification (
+    id text NOT NULL,
+    identifier text NOT NULL,
+    value text NOT NULL,
+    "expiresAt" timestamp with time zone NOT NULL,
+    "createdAt" timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    "updatedAt" timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+
+--
+-- Name: TABLE verification; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.verification IS 'What a person must prove within a time. Empty, since the service sends no mail; better-auth wants it there.';
+
+--
 -- Name: worker; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1254,6 +1412,13 @@ WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', au
 COMMENT ON TABLE public.workflow_delta IS 'How many tasks of a workflow each statement ended, appended, as in queue_delta; fewer than none where they are to run again.';
 
 --
+-- Name: account account_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account
+    ADD CONSTRAINT account_pkey PRIMARY KEY (id);
+
+--
 -- Name: api_key api_key_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1266,6 +1431,13 @@ ALTER TABLE ONLY public.api_key
 
 ALTER TABLE ONLY public.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
+
+--
+-- Name: auth_secret auth_secret_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.auth_secret
+    ADD CONSTRAINT auth_secret_pkey PRIMARY KEY (one);
 
 --
 -- Name: category category_name_key; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1287,6 +1459,13 @@ ALTER TABLE ONLY public.category
 
 ALTER TABLE ONLY public.category
     ADD CONSTRAINT category_pkey PRIMARY KEY (id);
+
+--
+-- Name: project_member project_member_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.project_member
+    ADD CONSTRAINT project_member_pkey PRIMARY KEY (project_id, user_id);
 
 --
 -- Name: project project_name_key; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1366,6 +1545,20 @@ ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
 --
+-- Name: session session_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.session
+    ADD CONSTRAINT session_pkey PRIMARY KEY (id);
+
+--
+-- Name: session session_token_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.session
+    ADD CONSTRAINT session_token_key UNIQUE (token);
+
+--
 -- Name: tag tag_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1443,6 +1636,27 @@ ALTER TABLE ONLY public.task_waiting
     ADD CONSTRAINT task_waiting_pkey PRIMARY KEY (id, queue_id);
 
 --
+-- Name: user user_email_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public."user"
+    ADD CONSTRAINT user_email_key UNIQUE (email);
+
+--
+-- Name: user user_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public."user"
+    ADD CONSTRAINT user_pkey PRIMARY KEY (id);
+
+--
+-- Name: verification verification_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.verification
+    ADD CONSTRAINT verification_pkey PRIMARY KEY (id);
+
+--
 -- Name: worker worker_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1455,6 +1669,18 @@ ALTER TABLE ONLY public.worker
 
 ALTER TABLE ONLY public.workflow
     ADD CONSTRAINT workflow_pkey PRIMARY KEY (id);
+
+--
+-- Name: account_userId_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX "account_userId_idx" ON public.account USING btree ("userId");
+
+--
+-- Name: INDEX "account_userId_idx"; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public."account_userId_idx" IS 'For signing in, and for deleting a person.';
 
 --
 -- Name: api_key_project_idx; Type: INDEX; Schema: public; Owner: -
@@ -1479,6 +1705,18 @@ CREATE INDEX category_parent_idx ON public.category USING btree (project_id, par
 --
 
 COMMENT ON INDEX public.category_parent_idx IS 'For walks down the tree, and for the foreign key.';
+
+--
+-- Name: project_member_user_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX project_member_user_idx ON public.project_member USING btree (user_id);
+
+--
+-- Name: INDEX project_member_user_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.project_member_user_idx IS 'For what somebody who calls may do, and for deleting a person.';
 
 --
 -- Name: request_added_idx; Type: INDEX; Schema: public; Owner: -
@@ -1515,6 +1753,30 @@ CREATE INDEX schedule_run_fire_at_idx ON public.schedule_run USING btree (fire_a
 --
 
 COMMENT ON INDEX public.schedule_run_fire_at_idx IS 'For upkeep, which forgets runs.';
+
+--
+-- Name: session_expires_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX session_expires_idx ON public.session USING btree ("expiresAt");
+
+--
+-- Name: INDEX session_expires_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.session_expires_idx IS 'For upkeep, which forgets sessions.';
+
+--
+-- Name: session_userId_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX "session_userId_idx" ON public.session USING btree ("userId");
+
+--
+-- Name: INDEX "session_userId_idx"; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public."session_userId_idx" IS 'For the sessions of a person, and for deleting a person.';
 
 --
 -- Name: task_catalogue_due_idx; Type: INDEX; Schema: public; Owner: -
@@ -1757,6 +2019,30 @@ CREATE INDEX task_workflow_idx ON ONLY public.task USING btree (workflow_id, wor
 COMMENT ON INDEX public.task_workflow_idx IS 'The tasks of a workflow. None of its columns ever changes, so ending a task leaves it alone.';
 
 --
+-- Name: verification_expires_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verification_expires_idx ON public.verification USING btree ("expiresAt");
+
+--
+-- Name: INDEX verification_expires_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.verification_expires_idx IS 'For upkeep, which forgets verifications.';
+
+--
+-- Name: verification_identifier_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX verification_identifier_idx ON public.verification USING btree (identifier);
+
+--
+-- Name: INDEX verification_identifier_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.verification_identifier_idx IS 'For better-auth, which looks for what was to be proved.';
+
+--
 -- Name: worker_last_seen_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1889,6 +2175,13 @@ CREATE TRIGGER task_tag_removed AFTER DELETE ON public.task_tag REFERENCING OLD 
 CREATE TRIGGER workflow_updated BEFORE UPDATE ON public.workflow FOR EACH ROW EXECUTE FUNCTION public.note_update();
 
 --
+-- Name: account account_userId_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account
+    ADD CONSTRAINT "account_userId_fkey" FOREIGN KEY ("userId") REFERENCES public."user"(id) ON DELETE CASCADE;
+
+--
 -- Name: api_key api_key_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1908,6 +2201,20 @@ ALTER TABLE ONLY public.category
 
 ALTER TABLE ONLY public.category
     ADD CONSTRAINT category_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
+
+--
+-- Name: project_member project_member_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.project_member
+    ADD CONSTRAINT project_member_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
+
+--
+-- Name: project_member project_member_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.project_member
+    ADD CONSTRAINT project_member_user_id_fkey FOREIGN KEY (user_id) REFERENCES public."user"(id) ON DELETE CASCADE;
 
 --
 -- Name: queue queue_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -1936,6 +2243,13 @@ ALTER TABLE ONLY public.queue_total
 
 ALTER TABLE ONLY public.schedule
     ADD CONSTRAINT schedule_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.project(id) ON DELETE CASCADE;
+
+--
+-- Name: session session_userId_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.session
+    ADD CONSTRAINT "session_userId_fkey" FOREIGN KEY ("userId") REFERENCES public."user"(id) ON DELETE CASCADE;
 
 --
 -- Name: tag tag_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -1994,4 +2308,6 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261122000003'),
     ('20261122000004'),
     ('20261122000005'),
-    ('20261122000006');
+    ('20261122000006'),
+    ('20261122000007'),
+    ('20261122000008');

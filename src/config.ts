@@ -253,6 +253,12 @@ const VARIABLES = {
     fallbackText: "made at the first start and kept in the database",
   }),
   signUp: variable("SIGN_UP", "closed", oneOf(["open", "closed"]), "Whether people may make accounts by themselves."),
+  signInLimit: variable(
+    "SIGN_IN_LIMIT",
+    "10",
+    whole(1, 1_000_000),
+    "Most attempts to sign in that one address may make in a minute; the same to sign up, and to change a password.",
+  ),
   publicUrl: optional(
     "PUBLIC_URL",
     publicUrl,

@@ -1,14 +1,15 @@
 #!/usr/bin/env bun
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { Migration, MigrationAction } from "./cli/deps.ts";
+import type { Migration, MigrationAction, NewPerson } from "./cli/deps.ts";
 import { run } from "./cli/index.ts";
 import { type Config, readConfig } from "./config.ts";
 import { migrate, migrationStatus, rollback } from "./db/migrate.ts";
+import { InvalidParams, Refusal } from "./domain/refusals.ts";
 import { createAdminKey } from "./first-key.ts";
 import { createLogger } from "./lib/log.ts";
 import { argv, exit, onSignals, runtimeName } from "./runtime/index.ts";
-import { startService, useDatabase } from "./serve.ts";
+import { createUser, startService, useDatabase } from "./serve.ts";
 import { VERSION } from "./version.ts";
 
 /** Runs the service until the signal is aborted. */
@@ -18,12 +19,25 @@ async function serve(config: Config, signal: AbortSignal): Promise<void> {
   await service.stop();
 }
 
+/** For commands that work on the database themselves: what a service tells of its start is no news there. */
+const briefLog = (config: Config) => createLogger({ level: config.logLevel === "info" ? "warn" : config.logLevel });
+
+/** Makes a person's account; says in words what is wrong with it. */
+async function addPerson(config: Config, person: NewPerson): Promise<string> {
+  try {
+    return await createUser(config, briefLog(config), person);
+  } catch (error) {
+    if (error instanceof InvalidParams)
+      throw new Error(error.issues.map(({ path, message }) => `${path} ${message}`).join("; "));
+    if (error instanceof Refusal && error.type === "conflict")
+      throw new Error(`${person.email} has an account already`);
+    throw error;
+  }
+}
+
 /** Applies, shows or takes back migrations; answers all of them as they stand afterwards. */
 async function changeSchema(config: Config, action: MigrationAction): Promise<readonly Migration[]> {
-  const used = await useDatabase(
-    config,
-    createLogger({ level: config.logLevel === "info" ? "warn" : config.logLevel }),
-  );
+  const used = await useDatabase(config, briefLog(config));
   try {
     if (action === "up") await migrate(used);
     if (action === "down") await rollback(used);
@@ -48,6 +62,7 @@ try {
     migrate: (action) => changeSchema(config, action),
     createAdminKey: (name) =>
       createAdminKey(config, createLogger({ level: config.logLevel === "info" ? "warn" : config.logLevel }), name),
+    createUser: (person) => addPerson(config, person),
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Config } from "./config.ts";
 import { slonikTarget } from "./db/drivers.ts";
 import { startEmbedded } from "./db/embedded.ts";
@@ -10,8 +11,10 @@ import { endangering } from "./domain/admin/durability.ts";
 import { durabilitySettings, tasksByState } from "./domain/admin/queries.ts";
 import { createEngine, type RunningEngine } from "./engine/create.ts";
 import { TOPICS } from "./engine/hints.ts";
+import { createEntrance } from "./entrance.ts";
 import type { Logger } from "./lib/log.ts";
-import { createAuthenticate, letInAnyone } from "./rpc/authenticate.ts";
+import type { NewPerson } from "./people/accounts.ts";
+import type { People } from "./people/people.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
 import { BODY_BYTES_MAX, createHttpHandler } from "./rpc/http.ts";
 import { LongPolls } from "./rpc/long-polls.ts";
@@ -31,6 +34,8 @@ import { VERSION } from "./version.ts";
 const GATHER_MAX = 5_000;
 /** Shares of POOL_SIZE: the engine's statements, and everything else. */
 const HOT_SHARE = 0.7;
+/** Beside POOL_SIZE, for people: one may hash within a transaction while others are asked who they are. */
+const PEOPLE_CONNECTIONS = 3;
 /** A WebSocket whose other side is gone, and with it the claims that wait there, is noticed after so long. */
 const SILENT_SECONDS_MAX = 90;
 
@@ -115,9 +120,11 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
   undoing.add(() => running.close());
   connectHints(running, listener);
   await ensurePartitions(running.context);
+  const people = config.auth ? await openPeople(config, used, cold, log) : null;
+  if (people) undoing.add(() => people.close());
   const upkeep = startUpkeep([...upkeepJobs(running.context), reviveJob(used)], log);
   undoing.add(() => upkeep.stop());
-  return await listen(config, log, running, used, undoing);
+  return await listen(config, log, running, used, people, undoing);
 }
 
 async function openPools(
@@ -145,6 +152,50 @@ async function openPools(
   });
   undoing.add(() => cold.end());
   return { hot, cold };
+}
+
+/** People's own connections; what they need is loaded only where somebody signs in, for it takes memory and time. */
+async function openPeople(config: Config, used: UsedDatabase, cold: Database, log: Logger): Promise<People> {
+  const [{ createPeople }, { sharedSecret }] = await Promise.all([
+    import("./people/people.ts"),
+    import("./people/secret.ts"),
+  ]);
+  return createPeople({
+    ...(await peopleOptions(config, used, log)),
+    secret: config.authSecret ?? (await sharedSecret(cold)),
+  });
+}
+
+async function peopleOptions(config: Config, used: UsedDatabase, log: Logger) {
+  return {
+    target: await settleTls(parseDatabaseUrl(used.url)),
+    connections: PEOPLE_CONNECTIONS,
+    connectTimeoutMs: config.connectTimeoutMs,
+    statementTimeoutMs: config.statementTimeoutMs,
+    idleTimeoutMs: config.idleTimeoutMs,
+    signUp: config.signUp,
+    publicUrl: config.publicUrl,
+    attemptsPerMinute: config.signInLimit,
+    log,
+  };
+}
+
+/** Makes an account in the database that the configuration names, without a service; gives its id. */
+export async function createUser(config: Config, log: Logger, person: NewPerson): Promise<string> {
+  const used = await useDatabase(config, log);
+  try {
+    if (config.migrateOnStart) await migrate(used);
+    const { createPeople } = await import("./people/people.ts");
+    // It signs nothing in this process.
+    const people = createPeople({ ...(await peopleOptions(config, used, log)), secret: randomUUID() + randomUUID() });
+    try {
+      return await people.createUser(person);
+    } finally {
+      await people.close();
+    }
+  } finally {
+    await used.stop();
+  }
 }
 
 /** A database that may forget what it acknowledged would break the service's first promise. */
@@ -183,6 +234,7 @@ async function listen(
   log: Logger,
   { engine, context }: RunningEngine,
   used: UsedDatabase,
+  people: People | null,
   undoing: Undoing,
 ): Promise<Service> {
   const methods: readonly Method[] = METHODS as readonly unknown[] as readonly Method[];
@@ -216,20 +268,9 @@ async function listen(
     labelNames: [],
     collect: async () => [{ labels: {}, value: sockets.count }],
   });
-  const { credentials } = context;
-  const authenticate = config.auth
-    ? createAuthenticate({
-        ofKey: (hash) => credentials.ofKey(hash),
-        wasGood: (hash) => credentials.wasGood(hash),
-        ofSession: async () => null,
-        adminKey: config.adminKey,
-        wrongPerAddress: config.wrongPerAddress,
-        refused: (reason) => metrics.turnedAway(reason),
-      })
-    : letInAnyone;
   const handle = createHttpHandler({
     ...common,
-    authenticate,
+    ...createEntrance(config, context, people, metrics),
     trustedProxies: config.trustedProxies,
     sockets,
     hosts: config.allowedHosts,

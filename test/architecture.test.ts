@@ -8,6 +8,7 @@ const RANK: Record<string, number> = {
   runtime: 8,
   cli: 6,
   rpc: 6,
+  people: 6,
   upkeep: 6,
   engine: 5,
   domain: 4,
@@ -16,16 +17,16 @@ const RANK: Record<string, number> = {
   client: 2,
   lib: 1,
 };
-/** The files that know every part, and so stand above all. */
-const MAIN = new Set(["main.ts", "serve.ts", "version.ts"]);
-
-const area = (file: string) => (MAIN.has(file) ? "main" : file === "config.ts" ? "config" : file.split("/")[0]!);
+/** The files in no folder know every part, and so stand above all. */
+const area = (file: string) => (file === "config.ts" ? "config" : file.includes("/") ? file.split("/")[0]! : "main");
 
 interface Import {
   readonly from: string;
   readonly to: string;
   /** Gone at run time: a type says nothing about what a part needs. */
   readonly typeOnly: boolean;
+  /** By import(), when it is needed. */
+  readonly lazy: boolean;
 }
 
 async function importsUnder(root: string): Promise<Import[]> {
@@ -37,9 +38,10 @@ async function importsUnder(root: string): Promise<Import[]> {
         from,
         to: normalize(join(dirname(from), path!)),
         typeOnly: /^\s*type\b/.test(names!) && keyword !== undefined,
+        lazy: false,
       });
     for (const [, path] of text.matchAll(/\bimport\("(\.[^"]+)"\)/g))
-      imports.push({ from, to: normalize(join(dirname(from), path!)), typeOnly: false });
+      imports.push({ from, to: normalize(join(dirname(from), path!)), typeOnly: false, lazy: true });
   }
   return imports;
 }
@@ -54,8 +56,8 @@ test("imports point downward only", () => {
   expect(upward.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
 });
 
-test("rpc, cli and upkeep do not see each other; runtime is used by main alone", () => {
-  const beside = ["rpc", "cli", "upkeep"];
+test("rpc, people, cli and upkeep do not see each other; runtime is used by main alone", () => {
+  const beside = ["rpc", "people", "cli", "upkeep"];
   const sideways = imports.filter(
     ({ from, to }) =>
       (beside.includes(area(from)) && beside.includes(area(to)) && area(from) !== area(to)) ||
@@ -78,6 +80,20 @@ test("a domain folder uses its own SQL only", () => {
       area(from) === "domain" && area(to) === "domain" && noun(from) !== noun(to) && /queries/.test(to) && !typeOnly,
   );
   expect(foreign.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+});
+
+test("better-auth is known to people/ alone", async () => {
+  const users: string[] = [];
+  for await (const file of new Glob("**/*.ts").scan("src"))
+    if (/\bfrom "better-auth|import\("better-auth/.test(await Bun.file(join("src", file)).text())) users.push(file);
+  expect(users).not.toBeEmpty();
+  expect(users.filter((file) => !file.startsWith("people/"))).toEqual([]);
+});
+
+test("people/ is loaded by import() alone: a service without people does not pay for it", () => {
+  const users = imports.filter(({ from, to }) => area(to) === "people" && area(from) !== "people");
+  expect(users.filter(({ lazy }) => lazy)).not.toBeEmpty();
+  expect(users.filter(({ typeOnly, lazy }) => !typeOnly && !lazy)).toEqual([]);
 });
 
 test("only config.ts reads the environment, which main.ts hands to it", async () => {

@@ -7,6 +7,19 @@ export interface TextOutput {
   readonly rows?: number | undefined;
 }
 
+/** Where text comes from; process.stdin fits. */
+export interface TextInput extends AsyncIterable<Uint8Array | string> {
+  readonly isTTY?: boolean | undefined;
+  /** A terminal that is raw shows nothing of what is typed, and hands on each key. */
+  setRawMode?(raw: boolean): unknown;
+}
+
+export interface NewPerson {
+  readonly email: string;
+  readonly password: string;
+  readonly name: string;
+}
+
 export type MigrationAction = "up" | "status" | "down";
 
 export interface Migration {
@@ -31,7 +44,9 @@ export interface CliDeps {
   migrate(action: MigrationAction): Promise<readonly Migration[]>;
   /** Makes a key that may do all, in the database itself. */
   createAdminKey(name: string): Promise<{ readonly id: string; readonly key: string }>;
-  readonly stdin: AsyncIterable<Uint8Array | string>;
+  /** Makes a person's account in the database itself, and gives its id. Throws with words for a person. */
+  createUser(person: NewPerson): Promise<string>;
+  readonly stdin: TextInput;
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
   /** Aborted by Ctrl-C and SIGTERM. */

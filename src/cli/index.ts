@@ -7,6 +7,7 @@ import { url } from "./options.ts";
 import { addCatalogueCommands } from "./program/catalogue.ts";
 import { addDemoCommands } from "./program/demo.ts";
 import { addKeyCommands } from "./program/keys.ts";
+import { addPeopleCommands } from "./program/people.ts";
 import { addScheduleCommands } from "./program/schedules.ts";
 import { addServiceCommands } from "./program/service.ts";
 import { addTaskCommands } from "./program/tasks.ts";
@@ -70,6 +71,7 @@ function build(deps: CliDeps, ended: (code: number) => void): Command {
   if (deps.version !== undefined) program.version(deps.version);
   const context = () => commandContext(deps, program.opts());
   addServiceCommands(program, deps, context);
+  addPeopleCommands(program, context);
   addTaskCommands(program, context);
   addCatalogueCommands(program, context);
   addScheduleCommands(program, context);

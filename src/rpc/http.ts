@@ -1,10 +1,10 @@
 import { NOBODY } from "../domain/access/principal.ts";
 import { Refusal } from "../domain/refusals.ts";
 import type { Guest } from "../engine/credentials.ts";
+import { readBody } from "../lib/body.ts";
 import type { OpenSocket } from "../lib/socket.ts";
 import { clientAddress } from "./address.ts";
 import type { Authenticate } from "./authenticate.ts";
-import { readBody } from "./body.ts";
 import { callOf } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { callsIn, readEnvelope } from "./envelope.ts";
@@ -47,6 +47,8 @@ export interface HttpOptions {
   /** True when the database can be reached and is migrated. */
   ready(): Promise<boolean>;
   metrics: { contentType: string; text(): Promise<string> };
+  /** Answers what is below /api/auth; without it, nobody signs in here. */
+  people?: { handle(request: Request, address: string | null): Promise<Response> } | null;
   /** The OpenRPC document. */
   openrpc: object;
 }
@@ -63,6 +65,11 @@ export function createHttpHandler(options: HttpOptions): Handle {
     if (path === "/rpc") {
       return isUpgrade(request) ? answerUpgrade(request, connection, options) : answerRpc(request, connection, options);
     }
+    if (options.people && path.startsWith("/api/auth/"))
+      return options.people.handle(
+        request,
+        clientAddress(request.headers, connection.remoteAddress, options.trustedProxies),
+      );
     const page = pages.get(path);
     if (page === undefined) return refusal(404, "Nothing is here. Calls go to POST /rpc.");
     if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");

@@ -1,3 +1,4 @@
+import { forgetSessions, forgetVerifications } from "../domain/people/queries.ts";
 import { forgetRequests } from "../domain/request/queries.ts";
 import type { State } from "../domain/task/lifecycle.ts";
 import { groupBy, purge } from "../domain/task/repository.ts";
@@ -85,7 +86,7 @@ async function remove(
   }
 }
 
-/** Forgets requestIds after their 24 hours, and dedupe keys that hold no more. */
+/** Forgets requestIds after their 24 hours, dedupe keys that hold no more, and sessions that ran out. */
 export function forgettingJobs(context: EngineContext): Job[] {
   return [
     {
@@ -97,6 +98,16 @@ export function forgettingJobs(context: EngineContext): Job[] {
       name: "forget dedupe keys",
       everyMs: 60_000,
       run: async () => (await context.hot.run((db) => db.any(dropOldKeys(BATCH)))).length === BATCH,
+    },
+    {
+      name: "forget sessions",
+      everyMs: 60_000,
+      run: async () => (await context.cold.run((db) => db.any(forgetSessions(BATCH)))).length === BATCH,
+    },
+    {
+      name: "forget verifications",
+      everyMs: 60_000,
+      run: async () => (await context.cold.run((db) => db.any(forgetVerifications(BATCH)))).length === BATCH,
     },
   ];
 }

@@ -32,6 +32,7 @@ export async function cli(
     serve: () => Promise.reject(new Error("serve was not expected")),
     migrate: () => Promise.reject(new Error("migrate was not expected")),
     createAdminKey: () => Promise.reject(new Error("createAdminKey was not expected")),
+    createUser: () => Promise.reject(new Error("createUser was not expected")),
     stdin: (async function* () {
       yield* input;
     })(),
