@@ -1,3 +1,7 @@
+import { parseDatabaseUrl } from "../../src/db/url.ts";
+import { createLogger } from "../../src/lib/log.ts";
+import { createPeople, type People, type PeopleOptions } from "../../src/people/people.ts";
+
 /** A person's browser, as far as signing in goes: it keeps cookies and says where its page is from. */
 export interface Browser {
   readonly cookies: Map<string, string>;
@@ -53,3 +57,21 @@ export async function signedIn(url: string, email = `${crypto.randomUUID()}@exam
 
 /** An attempt that is refused before a password is looked at, or after. */
 export const wrong = { email: "nobody@example.com", password: "not the password" };
+
+/** People without a service around them; whoever asks closes them. */
+export function peopleOf(databaseUrl: string, options: Partial<PeopleOptions> = {}, port?: number): People {
+  const target = parseDatabaseUrl(databaseUrl);
+  return createPeople({
+    target: port === undefined ? target : { ...target, host: "127.0.0.1", port },
+    connections: 3,
+    connectTimeoutMs: 10_000,
+    statementTimeoutMs: 10_000,
+    idleTimeoutMs: 10_000,
+    secret: "a secret of the tests, long enough",
+    signUp: "open",
+    publicUrl: null,
+    attemptsPerMinute: 1_000,
+    log: createLogger({ level: "error" }),
+    ...options,
+  });
+}
