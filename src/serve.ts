@@ -10,9 +10,11 @@ import { endangering } from "./domain/admin/durability.ts";
 import { durabilitySettings, tasksByState } from "./domain/admin/queries.ts";
 import { createEngine, type RunningEngine } from "./engine/create.ts";
 import { TOPICS } from "./engine/hints.ts";
+import { Budget } from "./lib/budget.ts";
 import type { Logger } from "./lib/log.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
-import { BODY_BYTES_MAX, createHttpHandler } from "./rpc/http.ts";
+import { createHttpHandler } from "./rpc/http.ts";
+import type { SharedLimits } from "./rpc/limits.ts";
 import type { Method } from "./rpc/method.ts";
 import { METHODS } from "./rpc/methods/index.ts";
 import { createMetrics } from "./rpc/metrics.ts";
@@ -30,6 +32,8 @@ const DEFAULT_PROJECT = "default";
 const GATHER_MAX = 5_000;
 /** Shares of POOL_SIZE: the engine's statements, and everything else. */
 const HOT_SHARE = 0.7;
+/** Longer than the longest poll (60 s) and the commit behind it: nothing moves on a connection for that long. */
+const ANSWER_SECONDS_MAX = 90;
 /** A WebSocket whose other side is gone, and with it the claims that wait there, is noticed after so long. */
 const SILENT_SECONDS_MAX = 90;
 
@@ -206,7 +210,15 @@ async function listen(
   });
   const stopping = new AbortController();
   const common = { dispatch, log, stopping: stopping.signal, project: DEFAULT_PROJECT };
-  const sockets = new RpcSockets({ ...common, socketsMax: config.socketsMax, callsMax: config.socketCallsMax });
+  const limits: SharedLimits = { bodies: new Budget(config.bodiesBytesMax), calls: new Budget(config.callsMax) };
+  const sockets = new RpcSockets({
+    ...common,
+    limits,
+    socketsMax: config.socketsMax,
+    callsMax: config.socketCallsMax,
+    bytesMax: config.socketBytesMax,
+  });
+  const { bodyBytesMax, bodyTimeoutMs, keepAliveSeconds, connectionsMax } = config;
   metrics.addGauge({
     name: "opensqs_sockets",
     help: "WebSocket connections that are open.",
@@ -215,9 +227,11 @@ async function listen(
   });
   const handle = createHttpHandler({
     ...common,
+    limits: { ...limits, bodyBytesMax, bodyTimeoutMs, keepAliveSeconds },
     sockets,
     hosts: config.allowedHosts,
     origins: config.allowedOrigins,
+    publicUrl: config.publicUrl,
     ready: async () => (await pendingMigrations(used)).length === 0,
     metrics,
     openrpc: document,
@@ -227,7 +241,12 @@ async function listen(
     port: config.port,
     handle,
     log,
-    sockets: { messageBytesMax: BODY_BYTES_MAX, silentSecondsMax: SILENT_SECONDS_MAX },
+    connections: {
+      bodyBytesMax,
+      connectionsMax,
+      requestSeconds: Math.min(255, Math.ceil(bodyTimeoutMs / 1000) + ANSWER_SECONDS_MAX),
+    },
+    sockets: { messageBytesMax: bodyBytesMax, silentSecondsMax: SILENT_SECONDS_MAX },
   });
   log.info("listening", { url: server.url, version: VERSION });
   let stopped: Promise<void> | undefined;

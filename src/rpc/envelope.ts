@@ -26,6 +26,11 @@ export type Envelope =
   | { kind: "batch"; entries: readonly Entry[] }
   | { kind: "refused"; error: WireError };
 
+/** How many calls a body makes. */
+export function callsIn(envelope: Envelope): number {
+  return envelope.kind === "batch" ? envelope.entries.length : 1;
+}
+
 /**
  * Checks a body before json-rpc-2.0 sees it: UTF-8, JSON, nesting, batch size, and each request's members.
  * Where that library deviates from the specification, this is what settles it.

@@ -1,20 +1,26 @@
 import type { OpenSocket } from "../lib/socket.ts";
-import { readBody } from "./body.ts";
+import { json, lastRefusal, notAllowed, nothing, refusal, text, tryLater } from "./answers.ts";
+import { type Body, readBody } from "./body.ts";
 import { callOf } from "./caller.ts";
+import { allowOrigin, isPreflight, preflight } from "./cors.ts";
 import type { Dispatch } from "./dispatch.ts";
+import { callsIn, readEnvelope } from "./envelope.ts";
 import type { ErrorLog } from "./errors.ts";
 import { isUpgrade, whyNoHandshake } from "./handshake.ts";
-import { createOriginCheck, type OriginCheck } from "./origin.ts";
+import { NOT_BEGUN, type SharedLimits } from "./limits.ts";
+import { createOriginCheck, type OriginCheck, type OriginRule } from "./origin.ts";
 import type { RpcSockets } from "./websocket.ts";
 
-/** Bytes of a request's body, and of a WebSocket's message. */
-export const BODY_BYTES_MAX = 4 * 1024 * 1024;
-
-/** What the server knows of a connection. */
+/** What the server knows of a connection, and may do with it. */
 export interface Connection {
   remoteAddress: string | null;
   /** The port the request came in at. */
   localPort: number;
+  /**
+   * From here to its next request, the connection is closed when nothing has moved on it for so long. Nothing happens where
+   * the runtime knows no such time.
+   */
+  timeout(seconds: number): void;
   /** Makes the request's connection a WebSocket; null if the runtime finds that it asks for none. */
   upgrade(open: OpenSocket): Response | null;
 }
@@ -22,18 +28,24 @@ export interface Connection {
 /** Answers one HTTP request. Never rejects. */
 export type Handle = (request: Request, connection: Connection) => Promise<Response>;
 
-export interface HttpOptions {
+export interface HttpLimits extends SharedLimits {
+  /** Bytes of a request's body. */
+  readonly bodyBytesMax: number;
+  readonly bodyTimeoutMs: number;
+  /** How long a connection may be idle between two requests. */
+  readonly keepAliveSeconds: number;
+}
+
+export interface HttpOptions extends Omit<OriginRule, "port"> {
   dispatch: Dispatch;
   log: ErrorLog;
+  limits: HttpLimits;
   /** Whoever talks over the connections that became WebSockets. */
   sockets: Pick<RpcSockets, "open" | "hasRoom">;
   /** Aborted when the service begins to stop: long polls then answer at once. */
   stopping: AbortSignal;
   /** The project of calls that name none. */
   project: string;
-  /** See OriginRule. */
-  hosts: readonly string[];
-  origins: readonly string[];
   /** True when the database can be reached and is migrated. */
   ready(): Promise<boolean>;
   metrics: { contentType: string; text(): Promise<string> };
@@ -41,22 +53,45 @@ export interface HttpOptions {
   openrpc: object;
 }
 
+/** An answer of more characters is more than the kernel takes at once, and somebody may be long in reading it. */
+const LARGE_ANSWER = 1024 * 1024;
+/** How long the reader of a large answer may take none of it. */
+const LARGE_ANSWER_SECONDS = 90;
+
+/** A year: browsers then come by https even where a link says http. */
+const HSTS = "max-age=31536000";
+
 /** The service over HTTP: POST /rpc, WebSocket /rpc, GET /healthz, /readyz, /metrics and /openrpc.json. */
 export function createHttpHandler(options: HttpOptions): Handle {
-  const { log } = options;
+  const { log, limits, origins, publicUrl } = options;
   const pages = createPages(options);
   const originCheckFor = rememberOriginChecks(options);
+  const isSecure = publicUrl?.startsWith("https:") ?? false;
+
+  const route = async (request: Request, isListed: boolean): Promise<Answer> => {
+    const path = pathOf(request);
+    const page = pages.get(path);
+    if (path !== "/rpc" && page === undefined) return small(notFound(request));
+    const allow = page === undefined ? "POST" : "GET, HEAD";
+    if (isListed && isPreflight(request)) return small(preflight(allow));
+    if (!allow.split(", ").includes(request.method)) return small(notAllowed(allow));
+    return page === undefined ? answerRpc(request, options) : small(await page());
+  };
 
   const answer = async (request: Request, connection: Connection): Promise<Response> => {
-    if (!originCheckFor(connection.localPort)(request.headers)) return refusal(403, "Host or Origin is not ours.");
-    const path = pathOf(request);
-    if (path === "/rpc") {
-      return isUpgrade(request) ? answerUpgrade(request, connection, options) : answerRpc(request, options);
+    const caller = originCheckFor(connection.localPort)(request);
+    if (caller !== null && isUpgrade(request) && pathOf(request) === "/rpc") {
+      return answerUpgrade(request, connection, options);
     }
-    const page = pages.get(path);
-    if (page === undefined) return refusal(404, "Nothing is here. Calls go to POST /rpc.");
-    if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, HEAD");
-    return page();
+    const { response, isLarge } =
+      caller === null
+        ? small(refusal(403, "Host or Origin is not ours."))
+        : await route(request, caller.listed !== null);
+    if (caller !== null && caller.listed !== null) allowOrigin(response, caller.listed);
+    if (origins.length > 0) response.headers.set("vary", "origin");
+    if (isSecure) response.headers.set("strict-transport-security", HSTS);
+    connection.timeout(isLarge ? LARGE_ANSWER_SECONDS : limits.keepAliveSeconds);
+    return response;
   };
 
   return async (request, connection) => {
@@ -69,28 +104,63 @@ export function createHttpHandler(options: HttpOptions): Handle {
   };
 }
 
+interface Answer {
+  readonly response: Response;
+  readonly isLarge: boolean;
+}
+
+function small(response: Response): Answer {
+  return { response, isLarge: false };
+}
+
+function notFound({ method }: Request): Response {
+  // Whatever comes after it would be meant for somebody else.
+  if (method === "CONNECT") return lastRefusal(405, "Nothing is tunnelled here.");
+  return refusal(404, "Nothing is here. Calls go to POST /rpc.");
+}
+
 const CONTENT_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
 
-async function answerRpc(request: Request, options: HttpOptions): Promise<Response> {
-  if (request.method !== "POST") return notAllowed("POST");
+async function answerRpc(request: Request, options: HttpOptions): Promise<Answer> {
   if (!CONTENT_TYPE.test(request.headers.get("content-type") ?? "") || request.headers.has("content-encoding")) {
-    return refusal(415, "The body must be application/json in UTF-8, not compressed.");
+    return small(refusal(415, "The body must be application/json in UTF-8, not compressed."));
   }
-  const body = await readBody(request, BODY_BYTES_MAX);
-  if (body.kind === "too large") return refusal(413, `The body must not be larger than ${BODY_BYTES_MAX} bytes.`);
-  // Nobody is left to read this answer.
-  if (body.kind === "cut off") return refusal(400, "The body ended early.");
-
-  const call = callOf(request, options.stopping, options.project);
+  const { bodyBytesMax, bodyTimeoutMs, bodies } = options.limits;
+  const body = await readBody(request, { bytesMax: bodyBytesMax, timeoutMs: bodyTimeoutMs, inFlight: bodies });
+  if (body.kind !== "read") return small(unreadBody(body, bodyBytesMax));
   try {
-    const text = await options.dispatch(body.bytes, call);
-    return text === null ? new Response(null, { status: 204, headers: HEADERS }) : json(200, text);
+    const answer = await answerBody(request, body.bytes, options);
+    return answer === null ? small(nothing()) : { response: json(200, answer), isLarge: answer.length > LARGE_ANSWER };
   } finally {
-    call.end();
+    bodies.give(body.bytes.length);
   }
 }
 
-function answerUpgrade(request: Request, connection: Connection, { sockets }: HttpOptions): Response {
+function unreadBody({ kind }: Exclude<Body, { kind: "read" }>, bodyBytesMax: number): Response {
+  if (kind === "too large") return refusal(413, `The body must not be larger than ${bodyBytesMax} bytes.`);
+  if (kind === "too slow") return lastRefusal(408, "The body was too long in coming.");
+  if (kind === "no room") return tryLater("Too many bytes are being worked on.");
+  // Nobody is left to read this answer.
+  return lastRefusal(400, "The body ended early.");
+}
+
+async function answerBody(request: Request, body: Uint8Array, options: HttpOptions): Promise<string | null> {
+  const { calls } = options.limits;
+  const envelope = readEnvelope(body);
+  const count = callsIn(envelope);
+  const hasRoom = calls.take(count);
+  const call = callOf(request, options.stopping, options.project);
+  try {
+    return await options.dispatch(envelope, call, hasRoom ? undefined : NOT_BEGUN);
+  } finally {
+    call.end();
+    if (hasRoom) calls.give(count);
+  }
+}
+
+function answerUpgrade(request: Request, connection: Connection, { sockets, limits }: HttpOptions): Response {
+  // For those that are refused; a WebSocket has a time-out of its own.
+  connection.timeout(limits.keepAliveSeconds);
   const reason = whyNoHandshake(request.headers);
   if (reason !== null) {
     const response = refusal(reason.status, reason.message);
@@ -110,13 +180,7 @@ function createPages(options: HttpOptions): ReadonlyMap<string, Page> {
     ["/healthz", async () => json(200, '{"status":"ok"}')],
     ["/openrpc.json", async () => json(200, openrpc)],
     ["/readyz", () => answerReady(options)],
-    [
-      "/metrics",
-      async () => {
-        const headers = { ...HEADERS, "content-type": options.metrics.contentType };
-        return new Response(await options.metrics.text(), { headers });
-      },
-    ],
+    ["/metrics", async () => text(options.metrics.contentType, await options.metrics.text())],
   ]);
 }
 
@@ -130,10 +194,10 @@ async function answerReady({ ready, log }: HttpOptions): Promise<Response> {
 }
 
 /** The port is known only when the server listens, so each port's check is made when its first request comes. */
-function rememberOriginChecks({ hosts, origins }: HttpOptions): (port: number) => OriginCheck {
+function rememberOriginChecks({ hosts, origins, publicUrl }: HttpOptions): (port: number) => OriginCheck {
   const checks = new Map<number, OriginCheck>();
   return (port) => {
-    const check = checks.get(port) ?? createOriginCheck({ port, hosts, origins });
+    const check = checks.get(port) ?? createOriginCheck({ port, hosts, origins, publicUrl });
     checks.set(port, check);
     return check;
   };
@@ -142,31 +206,4 @@ function rememberOriginChecks({ hosts, origins }: HttpOptions): (port: number) =
 /** The path called; a target that makes no URL (`*`, `http://[`) is no path of ours. */
 function pathOf(request: Request): string {
   return URL.parse(request.url)?.pathname ?? "";
-}
-
-const HEADERS = {
-  "content-type": "application/json",
-  "cache-control": "no-store",
-  "x-content-type-options": "nosniff",
-} as const;
-
-function json(status: number, text: string): Response {
-  return new Response(text, { status, headers: HEADERS });
-}
-
-/** An answer below JSON-RPC: `{"error": {"status": 415, "message": "…"}}`. */
-function refusal(status: number, message: string): Response {
-  return json(status, JSON.stringify({ error: { status, message } }));
-}
-
-function tryLater(message: string): Response {
-  const response = refusal(503, message);
-  response.headers.set("retry-after", "1");
-  return response;
-}
-
-function notAllowed(allow: string): Response {
-  const response = refusal(405, `Only ${allow} is allowed here.`);
-  response.headers.set("allow", allow);
-  return response;
 }

@@ -3,11 +3,11 @@ import { createHttpHandler } from "../../src/rpc/http.ts";
 import { createMetrics } from "../../src/rpc/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/runtime/index.ts";
 import { connect, raw } from "./raw-http.ts";
-import { noSockets, request, socketLimits } from "./stub-service.ts";
+import { connectionLimits, httpLimits, noSockets, request, socketLimits } from "./stub-service.ts";
 
 // The checks of Host and Origin over a socket, where no client repairs what is sent.
 
-const log = { error: () => {} };
+const log = { error: () => {}, warn: () => {} };
 let ran = 0;
 let server: HttpServer;
 beforeAll(async () => {
@@ -15,15 +15,24 @@ beforeAll(async () => {
     dispatch: async () => String(++ran),
     log,
     stopping: new AbortController().signal,
+    limits: httpLimits(),
     sockets: noSockets,
     project: "default",
     hosts: ["Queue.Example.com", "queue.example.com:8443"],
     origins: ["https://console.example.com"],
+    publicUrl: "https://public.example.com",
     ready: async () => true,
     metrics: createMetrics(log),
     openrpc: {},
   });
-  server = await serveHttp({ host: "127.0.0.1", port: 0, handle, log, sockets: socketLimits });
+  server = await serveHttp({
+    host: "127.0.0.1",
+    port: 0,
+    handle,
+    log,
+    connections: connectionLimits,
+    sockets: socketLimits,
+  });
 });
 afterAll(() => server.stop(0));
 

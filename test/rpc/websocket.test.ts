@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Socket } from "../../src/lib/socket.ts";
 import { RpcSockets, type SocketOptions } from "../../src/rpc/websocket.ts";
 import { until } from "../support/until.ts";
-import { echo, failure, request, stubMethod, stubService } from "./stub-service.ts";
+import { echo, failure, httpLimits, request, stubMethod, stubService } from "./stub-service.ts";
 
 /** As many bytes as may lie unread. */
 const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
@@ -33,6 +33,8 @@ function service(more: Partial<SocketOptions> = {}) {
     project: "default",
     socketsMax: 2,
     callsMax: 3,
+    bytesMax: 2 * UNREAD_BYTES_MAX,
+    limits: httpLimits(),
     ...more,
   });
   return {
