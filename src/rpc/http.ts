@@ -85,7 +85,7 @@ export function createHttpHandler(options: HttpOptions): Handle {
     }
     const { response, isLarge } =
       caller === null
-        ? small(refusal(403, "Host or Origin is not ours."))
+        ? small(lastRefusal(403, "Host or Origin is not ours."))
         : await route(request, caller.listed !== null);
     if (caller !== null && caller.listed !== null) allowOrigin(response, caller.listed);
     if (origins.length > 0) response.headers.set("vary", "origin");
