@@ -159,6 +159,13 @@ export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
+/** Claims that wait must leave room for the other calls. */
+const callsFallback = (env: Environment) => {
+  const waiting = env.MAX_WAITING_CLAIMS?.trim() || "10000";
+  // What is no number is told of where it stands.
+  return String((/^\d{1,7}$/.test(waiting) ? Number(waiting) : 0) + 10_000);
+};
+
 const authFallback = (env: Environment) => (isLoopback(env.HOST?.trim() || "127.0.0.1") ? "off" : "on");
 
 /** Row checks cost time on the hot path, so only who develops or tests the service goes with them. */
@@ -232,6 +239,49 @@ const VARIABLES = {
     // A full batch must fit.
     whole(100, 1_000_000),
     "Most calls of one WebSocket connection that may run at once; more are refused as overloaded.",
+  ),
+  socketBytesMax: variable(
+    "SOCKET_BYTES_MAX",
+    "33554432",
+    whole(65_536, 2 ** 31),
+    "Most bytes of one WebSocket connection's messages that may be unanswered at once; more are refused as overloaded.",
+  ),
+  callsMax: variable(
+    "CALLS_MAX",
+    callsFallback,
+    whole(100, 10_000_000),
+    "Most calls that may run at once over all connections, waiting claims among them; more are refused as overloaded.",
+    { fallbackText: "MAX_WAITING_CLAIMS + 10000" },
+  ),
+  connectionsMax: variable(
+    "CONNECTIONS_MAX",
+    "10000",
+    whole(10, 1_000_000),
+    "TCP connections beyond which idle ones are closed and each answer ends its own (on Bun; looked at once a second).",
+  ),
+  keepAliveSeconds: variable(
+    "KEEP_ALIVE_SECONDS",
+    "15",
+    whole(4, 240),
+    "Seconds until an HTTP connection that is idle between two requests is closed (on Bun, which counts in steps of 4).",
+  ),
+  bodyBytesMax: variable(
+    "BODY_BYTES_MAX",
+    "4194304",
+    whole(65_536, 67_108_864),
+    "Most bytes of a request's body (beyond: HTTP 413) and of a WebSocket message (beyond: closed with 1009).",
+  ),
+  bodyTimeoutMs: variable(
+    "BODY_TIMEOUT_SECONDS",
+    "30",
+    milliseconds(0.1, 120),
+    "Seconds in which a request's body must have arrived as a whole; beyond, HTTP 408.",
+  ),
+  bodiesBytesMax: variable(
+    "BODIES_BYTES_MAX",
+    "268435456",
+    whole(65_536, 2 ** 40),
+    "Most bytes of bodies and messages that may be worked on at once over all connections; beyond, HTTP 503 or overloaded.",
   ),
   auth: variable("AUTH", authFallback, onOff, "Demand a credential on every call.", {
     fallbackText: "off where HOST is a loopback address, else on",
@@ -368,6 +418,14 @@ export function readConfig(env: Environment): Config {
   for (const [key, entry] of ALL) config[key] = read(entry, env, problems);
   if (config.listenDatabaseUrl !== null && config.databaseUrl === null) {
     problems.push("LISTEN_DATABASE_URL needs DATABASE_URL beside it.");
+  }
+  for (const [key, name] of [
+    ["socketBytesMax", "SOCKET_BYTES_MAX"],
+    ["bodiesBytesMax", "BODIES_BYTES_MAX"],
+  ] as const) {
+    // What is wrong by itself is null, and told of already.
+    if (config[key] !== null && Number(config[key]) < Number(config.bodyBytesMax))
+      problems.push(`${name} must not be below BODY_BYTES_MAX.`);
   }
   if (config.auth === false && config.allowInsecure === false && !isLoopback(String(config.host))) {
     problems.push("AUTH=off lets everybody who reaches HOST do everything: set AUTH=on, or ALLOW_INSECURE=yes.");

@@ -12,11 +12,13 @@ import { durabilitySettings, tasksByState } from "./domain/admin/queries.ts";
 import { createEngine, type RunningEngine } from "./engine/create.ts";
 import { TOPICS } from "./engine/hints.ts";
 import { createEntrance } from "./entrance.ts";
+import { Budget } from "./lib/budget.ts";
 import type { Logger } from "./lib/log.ts";
 import type { NewPerson } from "./people/accounts.ts";
 import type { People } from "./people/people.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
-import { BODY_BYTES_MAX, createHttpHandler } from "./rpc/http.ts";
+import { createHttpHandler } from "./rpc/http.ts";
+import type { SharedLimits } from "./rpc/limits.ts";
 import { LongPolls } from "./rpc/long-polls.ts";
 import type { Method } from "./rpc/method.ts";
 import { METHODS } from "./rpc/methods/index.ts";
@@ -36,6 +38,8 @@ const GATHER_MAX = 5_000;
 const HOT_SHARE = 0.7;
 /** Beside POOL_SIZE, for people: one may hash within a transaction while others are asked who they are. */
 const PEOPLE_CONNECTIONS = 3;
+/** Longer than the longest poll (60 s) and the commit behind it: nothing moves on a connection for that long. */
+const ANSWER_SECONDS_MAX = 90;
 /** A WebSocket whose other side is gone, and with it the claims that wait there, is noticed after so long. */
 const SILENT_SECONDS_MAX = 90;
 
@@ -261,7 +265,15 @@ async function listen(
   const stopping = new AbortController();
   const rates = config.auth ? createRates(config.ratePerKey, config.ratePerAddress) : null;
   const common = { dispatch, log, stopping: stopping.signal, rates };
-  const sockets = new RpcSockets({ ...common, socketsMax: config.socketsMax, callsMax: config.socketCallsMax });
+  const limits: SharedLimits = { bodies: new Budget(config.bodiesBytesMax), calls: new Budget(config.callsMax) };
+  const sockets = new RpcSockets({
+    ...common,
+    limits,
+    socketsMax: config.socketsMax,
+    callsMax: config.socketCallsMax,
+    bytesMax: config.socketBytesMax,
+  });
+  const { bodyBytesMax, bodyTimeoutMs, keepAliveSeconds, connectionsMax } = config;
   metrics.addGauge({
     name: "opensqs_sockets",
     help: "WebSocket connections that are open.",
@@ -272,9 +284,11 @@ async function listen(
     ...common,
     ...createEntrance(config, context, people, metrics),
     trustedProxies: config.trustedProxies,
+    limits: { ...limits, bodyBytesMax, bodyTimeoutMs, keepAliveSeconds },
     sockets,
     hosts: config.allowedHosts,
     origins: config.allowedOrigins,
+    publicUrl: config.publicUrl,
     ready: async () => (await pendingMigrations(used)).length === 0,
     metrics,
     openrpc: document,
@@ -284,7 +298,12 @@ async function listen(
     port: config.port,
     handle,
     log,
-    sockets: { messageBytesMax: BODY_BYTES_MAX, silentSecondsMax: SILENT_SECONDS_MAX },
+    connections: {
+      bodyBytesMax,
+      connectionsMax,
+      requestSeconds: Math.min(255, Math.ceil(bodyTimeoutMs / 1000) + ANSWER_SECONDS_MAX),
+    },
+    sockets: { messageBytesMax: bodyBytesMax, silentSecondsMax: SILENT_SECONDS_MAX },
   });
   log.info("listening", { url: server.url, version: VERSION });
   let stopped: Promise<void> | undefined;

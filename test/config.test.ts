@@ -30,6 +30,13 @@ test("an empty environment gives the documented defaults, frozen", () => {
     longPollMax: 10_000,
     socketsMax: 1000,
     socketCallsMax: 2000,
+    socketBytesMax: 33_554_432,
+    callsMax: 20_000,
+    connectionsMax: 10_000,
+    keepAliveSeconds: 15,
+    bodyBytesMax: 4_194_304,
+    bodyTimeoutMs: 30_000,
+    bodiesBytesMax: 268_435_456,
     auth: false,
     allowInsecure: false,
     adminKey: null,
@@ -114,6 +121,16 @@ test.each([
   ["STATEMENT_TIMEOUT_SECONDS", "30s"],
   ["SOCKETS_MAX", "many"],
   ["SOCKET_CALLS_MAX", "99"],
+  ["SOCKET_BYTES_MAX", "65535"],
+  ["CALLS_MAX", "99"],
+  ["CONNECTIONS_MAX", "9"],
+  ["KEEP_ALIVE_SECONDS", "3"],
+  ["KEEP_ALIVE_SECONDS", "241"],
+  ["BODY_BYTES_MAX", "65535"],
+  ["BODY_BYTES_MAX", "67108865"],
+  ["BODY_TIMEOUT_SECONDS", "0"],
+  ["BODY_TIMEOUT_SECONDS", "121"],
+  ["BODIES_BYTES_MAX", "4 MiB"],
   ["ALLOWED_HOSTS", "a b"],
   ["ALLOWED_HOSTS", "https://a"],
   ["ALLOWED_ORIGINS", "queue.example.com"],
@@ -159,6 +176,20 @@ test.each([
   // Beyond loopback, doing without must be said twice.
   expect(problems({ HOST, AUTH: "off" })).toHaveLength(auth ? 1 : 0);
   expect(readConfig({ HOST, AUTH: "off", ALLOW_INSECURE: "yes" }).auth).toBe(false);
+});
+
+test("calls may be as many as claims that wait, and 10,000 more", () => {
+  expect(readConfig({ MAX_WAITING_CLAIMS: "50000" }).callsMax).toBe(60_000);
+  expect(readConfig({ MAX_WAITING_CLAIMS: "50000", CALLS_MAX: "100" }).callsMax).toBe(100);
+  expect(problems({ MAX_WAITING_CLAIMS: "many" })).toHaveLength(1);
+});
+
+test("what may be under way holds at least one body", () => {
+  expect(problems({ BODY_BYTES_MAX: "70000", SOCKET_BYTES_MAX: "70000", BODIES_BYTES_MAX: "70000" })).toEqual([]);
+  expect(problems({ BODY_BYTES_MAX: "70000", SOCKET_BYTES_MAX: "69999", BODIES_BYTES_MAX: "69999" })).toEqual([
+    "SOCKET_BYTES_MAX must not be below BODY_BYTES_MAX.",
+    "BODIES_BYTES_MAX must not be below BODY_BYTES_MAX.",
+  ]);
 });
 
 test("LISTEN_DATABASE_URL alone is refused", () => {

@@ -1,9 +1,12 @@
 import { readBody } from "../lib/body.ts";
-import { refused } from "./answers.ts";
+import { Budget } from "../lib/budget.ts";
+import { overloaded, refused } from "./answers.ts";
 import { ADDRESS_HEADER, BASE_PATH } from "./auth.ts";
 import { ROUTES, type Route } from "./routes.ts";
 
 export const BODY_BYTES_MAX = 64 * 1024;
+/** Few sign in at a time, so few bodies are on their way. */
+const LIMITS = { bytesMax: BODY_BYTES_MAX, timeoutMs: 10_000, inFlight: new Budget(64 * BODY_BYTES_MAX) };
 /** It is stored with each session. */
 const USER_AGENT_MAX = 300;
 /** What better-auth looks at. The names of proxies' headers are not among them. */
@@ -47,12 +50,15 @@ async function bodyOf(request: Request, shape: NonNullable<Route["body"]>): Prom
   const type = request.headers.get("content-type");
   if ((type !== null && !/^application\/json\s*(;|$)/i.test(type)) || request.headers.has("content-encoding"))
     return refused(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json, not compressed.");
-  const body = await readBody(request, BODY_BYTES_MAX);
+  const body = await readBody(request, LIMITS);
   if (body.kind === "too large") {
     const data = { limitBytes: BODY_BYTES_MAX };
     return refused(413, "PAYLOAD_TOO_LARGE", `The body must not be larger than ${BODY_BYTES_MAX} bytes.`, { data });
   }
+  if (body.kind === "no room") return overloaded();
+  if (body.kind === "too slow") return refused(408, "REQUEST_TIMEOUT", "The body was too long in coming.");
   if (body.kind === "cut off") return refused(400, "BAD_REQUEST", "The body ended early.");
+  LIMITS.inFlight.give(body.bytes.length);
   if (body.bytes.length > 0 && type === null)
     return refused(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json.");
   const parsed = parse(body.bytes);

@@ -26,6 +26,11 @@ export type Envelope =
   | { kind: "batch"; entries: readonly Entry[] }
   | { kind: "refused"; error: WireError };
 
+/** How many calls a body makes. */
+export function callsIn(envelope: Envelope): number {
+  return envelope.kind === "batch" ? envelope.entries.length : 1;
+}
+
 /**
  * Checks a body before json-rpc-2.0 sees it: UTF-8, JSON, nesting, batch size, and each request's members.
  * Where that library deviates from the specification, this is what settles it.
@@ -45,9 +50,6 @@ export function readEnvelope(body: Uint8Array | string): Envelope {
   if (!batch) return { kind: "single", entry: readEntry(value, losses?.[0]) };
   return { kind: "batch", entries: value.map((member: unknown, index) => readEntry(member, losses?.[index])) };
 }
-
-/** How many calls a body makes, those that cannot be read included. */
-export const callsIn = (envelope: Envelope): number => (envelope.kind === "batch" ? envelope.entries.length : 1);
 
 /** A byte order mark is kept in the text, so that the parser refuses it: RFC 8259 forbids senders to add one. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

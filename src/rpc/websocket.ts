@@ -1,10 +1,11 @@
-import { Refusal } from "../domain/refusals.ts";
+import { Buffer } from "node:buffer";
 import type { Guest } from "../engine/credentials.ts";
 import type { OpenSocket, Socket, SocketEvents } from "../lib/socket.ts";
 import { type CallOfSocket, callOfSocket } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { callsIn, readEnvelope } from "./envelope.ts";
 import type { ErrorLog } from "./errors.ts";
+import { NOT_BEGUN, type SharedLimits } from "./limits.ts";
 import type { Rates } from "./rates.ts";
 
 /**
@@ -22,9 +23,6 @@ const CLOSE = {
   tryAgainLater: 1013,
 } as const;
 
-/** What was not begun may be sent again, here or elsewhere, without a thought: so `overloaded`, also while stopping. */
-const NOT_BEGUN = new Refusal("overloaded", { retryAfterSeconds: 1 });
-
 export interface SocketOptions {
   dispatch: Dispatch;
   log: ErrorLog;
@@ -36,6 +34,9 @@ export interface SocketOptions {
   socketsMax: number;
   /** Calls of one connection that may run at a time; beyond, calls are refused as overloaded. A batch counts its members. */
   callsMax: number;
+  /** Bytes of one connection's messages that may be unanswered at a time; beyond, likewise. */
+  bytesMax: number;
+  limits: SharedLimits;
 }
 
 /**
@@ -118,6 +119,7 @@ class RpcSocket implements SocketEvents {
   readonly #call: CallOfSocket;
   readonly #leave: () => void;
   #running = 0;
+  #bytes = 0;
   #answers: string[] = [];
 
   constructor(socket: Socket, options: ConnectionOptions, owner: SocketOwner) {
@@ -170,21 +172,43 @@ class RpcSocket implements SocketEvents {
   }
 
   async #answer(text: string): Promise<void> {
-    const { dispatch, log, stopping, callsMax, rates, guest, address } = this.#options;
+    const { dispatch, log, stopping, rates, guest, address } = this.#options;
     try {
       const envelope = readEnvelope(text);
       const calls = callsIn(envelope);
-      const full = stopping.aborted || this.#running + calls > callsMax;
-      const refusal = full ? NOT_BEGUN : rates?.(guest.principal.id, address, calls);
+      const bytes = Buffer.byteLength(text);
+      const tooMany = stopping.aborted ? undefined : rates?.(guest.principal.id, address, calls);
+      const taken = !stopping.aborted && tooMany === undefined && this.#take(calls, bytes);
       this.#running += calls;
-      const answer = await dispatch(envelope, this.#call, refusal);
-      this.#running -= calls;
+      const answer = await dispatch(envelope, this.#call, tooMany ?? (taken ? undefined : NOT_BEGUN)).finally(() => {
+        this.#running -= calls;
+        if (taken) this.#give(calls, bytes);
+      });
       if (answer === null) this.#endIfDone();
       else if (this.#answers.push(answer) === 1) this.#owner.answersDue();
     } catch (error) {
       log.error("A WebSocket message failed inside the service.", { error });
       this.#socket.end(CLOSE.internalError, "Internal error.");
     }
+  }
+
+  /** Whether a message may be begun, by what its connection and all of them together may have under way. */
+  #take(calls: number, bytes: number): boolean {
+    const { callsMax, bytesMax, limits } = this.#options;
+    if (this.#running + calls > callsMax || this.#bytes + bytes > bytesMax) return false;
+    if (!limits.calls.take(calls)) return false;
+    if (!limits.bodies.take(bytes)) {
+      limits.calls.give(calls);
+      return false;
+    }
+    this.#bytes += bytes;
+    return true;
+  }
+
+  #give(calls: number, bytes: number): void {
+    this.#bytes -= bytes;
+    this.#options.limits.calls.give(calls);
+    this.#options.limits.bodies.give(bytes);
   }
 
   #endIfDone(): void {

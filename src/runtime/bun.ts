@@ -1,32 +1,38 @@
 import type { ServerWebSocket } from "bun";
 import type { OpenSocket, Socket, SocketEvents } from "../lib/socket.ts";
+import { failed } from "./answers.ts";
+import { Crowd } from "./crowd.ts";
 import type { RunningServer, ServeOptions } from "./index.ts";
 
-/** Longer than the longest poll (60 s) and the commit behind it: a connection is silent for that long. */
-const IDLE_SECONDS = 90;
-
 /**
- * Bodies up to this size reach our handler, which answers what is above its own limit itself; beyond, Bun answers a bare
- * 413 and closes the connection, so that nobody makes us read on.
+ * Bodies up to so many times the limit reach our handler, which answers what is above the limit itself; beyond, Bun answers a
+ * bare 413 and closes the connection, so that nobody makes us read on.
  */
-const BODY_BYTES_MAX = 8 * 1024 * 1024;
+const BEYOND_LIMIT = 2;
 
-export async function serveHttp({ host, port, handle, log, sockets }: ServeOptions): Promise<RunningServer> {
+export async function serveHttp(options: ServeOptions): Promise<RunningServer> {
+  const { host, port, handle, log, connections, sockets } = options;
   const server = Bun.serve({
     hostname: host,
     port,
     development: false,
-    idleTimeout: IDLE_SECONDS,
-    maxRequestBodySize: BODY_BYTES_MAX,
-    fetch: (request, self) =>
-      handle(request, {
+    // Holds from a request's first line to its answer. Bun gives the first request of a connection some 10 seconds to name
+    // its headers; later ones are under the time-out that the last answer left behind.
+    idleTimeout: connections.requestSeconds,
+    maxRequestBodySize: connections.bodyBytesMax * BEYOND_LIMIT,
+    fetch: async (request, self) => {
+      const response = await handle(request, {
         remoteAddress: self.requestIP(request)?.address ?? null,
         localPort: self.port ?? 0,
+        timeout: (seconds) => self.timeout(request, seconds),
         upgrade: (open) => (self.upgrade(request, { data: new BunSocket(open) }) ? UPGRADED : null),
-      }),
+      });
+      if (crowd.isTooLarge && response !== UPGRADED) response.headers.set("connection", "close");
+      return response;
+    },
     error: (error) => {
       log.error("The HTTP server failed.", { error });
-      return Response.json({ error: { status: 500, message: "Internal error." } }, { status: 500 });
+      return failed();
     },
     websocket: {
       data: {} as BunSocket,
@@ -43,9 +49,17 @@ export async function serveHttp({ host, port, handle, log, sockets }: ServeOptio
       error: (error) => log.error("A WebSocket's handler failed.", { error }),
     },
   });
+  const crowd = new Crowd({
+    connectionsMax: connections.connectionsMax,
+    closeIdle: () => void server.closeIdleConnections(),
+    log,
+  });
   return {
     port: server.port ?? 0,
-    drain: () => server.stop(false),
+    drain() {
+      crowd.end();
+      return server.stop(false);
+    },
     kill: () => server.stop(true),
   };
 }

@@ -1,4 +1,5 @@
 import type { OpenSocket, Socket, SocketEvents } from "../lib/socket.ts";
+import { failed, stopping } from "./answers.ts";
 import type { RunningServer, ServeOptions, SocketLimits } from "./index.ts";
 
 /** The little of Deno that is used. Its own types cannot stand beside Bun's. */
@@ -38,7 +39,7 @@ export async function serveHttp({ host, port, handle, log, sockets }: ServeOptio
       onListen: () => {},
       onError: (error) => {
         log.error("The HTTP server failed.", { error });
-        return Response.json({ error: { status: 500, message: "Internal error." } }, { status: 500 });
+        return failed();
       },
     },
     async (request, { remoteAddr }) => {
@@ -46,6 +47,7 @@ export async function serveHttp({ host, port, handle, log, sockets }: ServeOptio
       return handle(request, {
         remoteAddress: remoteAddr.hostname ?? null,
         localPort: server.addr.port,
+        timeout: () => {},
         upgrade: (open) => opened.upgrade(request, open),
       });
     },
@@ -62,11 +64,6 @@ export async function serveHttp({ host, port, handle, log, sockets }: ServeOptio
     // BadResource): what still runs ends with the process.
     kill: async () => void server.shutdown(),
   };
-}
-
-function stopping(): Response {
-  const body = { error: { status: 503, message: "The service is stopping." } };
-  return Response.json(body, { status: 503, headers: { connection: "close", "retry-after": "1" } });
 }
 
 class OpenSockets {

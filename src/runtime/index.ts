@@ -5,6 +5,8 @@ import type { OpenSocket } from "../lib/socket.ts";
 export interface Connection {
   remoteAddress: string | null;
   localPort: number;
+  /** From here to its next request, the connection is closed when nothing has moved on it for so long. Deno knows none such. */
+  timeout(seconds: number): void;
   /**
    * Makes the request's connection a WebSocket, handed to `open`: the answer given is then the handler's. Null if the
    * request asks for none. The handler has checked the handshake's headers.
@@ -18,8 +20,21 @@ export interface ServeOptions {
   port: number;
   /** Must not reject; if it does, the caller gets a bare 500. */
   handle(request: Request, connection: Connection): Promise<Response>;
+  connections: ConnectionLimits;
   sockets: SocketLimits;
-  log: { error(message: string, fields: Record<string, unknown>): void };
+  log: Record<"warn" | "error", (message: string, fields: Record<string, unknown>) => void>;
+}
+
+export interface ConnectionLimits {
+  /** Bytes of a body up to which the handler is asked and answers itself. */
+  bodyBytesMax: number;
+  /**
+   * A connection is closed when a request on it has been going on for so long, from its first line on, and nothing of the
+   * answer has moved. At most 255. Deno knows none such.
+   */
+  requestSeconds: number;
+  /** TCP connections beyond which those that are idle are closed. Deno knows none such. */
+  connectionsMax: number;
 }
 
 export interface SocketLimits {

@@ -146,8 +146,8 @@ describe("the service", () => {
   test("answers to the names that its callers use, and to no other", () => {
     const hosts = (env: Record<string, string>) => {
       const { allowedHosts, port } = readConfig({ ...image.env, ...composeFile(env).services.app.environment });
-      const isOurs = createOriginCheck({ port, hosts: allowedHosts, origins: [] });
-      return (host: string) => isOurs(new Headers({ host }));
+      const isOurs = createOriginCheck({ port, hosts: allowedHosts, origins: [], publicUrl: null });
+      return (host: string) => isOurs(new Request(`http://${host}/rpc`, { headers: { host } })) !== null;
     };
     const byDefault = hosts({});
     for (const host of ["app:8080", "127.0.0.1:8080", "localhost:8080"]) expect(byDefault(host)).toBe(true);

@@ -7,12 +7,13 @@ import { parseDatabaseUrl } from "../../src/db/url.ts";
 import { createEngine } from "../../src/engine/create.ts";
 import { createLogger, type Logger } from "../../src/lib/log.ts";
 import { createDispatcher, type Dispatch } from "../../src/rpc/dispatch.ts";
-import { BODY_BYTES_MAX, createHttpHandler } from "../../src/rpc/http.ts";
+import { createHttpHandler } from "../../src/rpc/http.ts";
 import type { Method } from "../../src/rpc/method.ts";
 import { METHODS } from "../../src/rpc/methods/index.ts";
 import { RpcSockets } from "../../src/rpc/websocket.ts";
 import { serveHttp } from "../../src/runtime/index.ts";
 import { expireLate } from "../../src/upkeep/expire-leases.ts";
+import { connectionLimits, httpLimits, socketLimits } from "../rpc/stub-service.ts";
 import { OPEN_DOOR } from "../support/open-door.ts";
 import { rawRpc } from "../support/service.ts";
 import { rawSocketRpc } from "../support/socket.ts";
@@ -79,16 +80,17 @@ export async function serviceUnderTest(databaseUrl: string, transport: Transport
 
 async function serve(dispatch: Dispatch, log: Logger): Promise<{ url: string; stop(): Promise<void> }> {
   const stopping = new AbortController();
-  const common = { dispatch, log, stopping: stopping.signal, rates: null };
-  const sockets = new RpcSockets({ ...common, socketsMax: 10, callsMax: 10 });
+  const common = { dispatch, log, stopping: stopping.signal, rates: null, limits: httpLimits() };
+  const sockets = new RpcSockets({ ...common, socketsMax: 10, callsMax: 10, bytesMax: 2 ** 25 });
   const metrics = { contentType: "text/plain", text: async () => "" };
   const pages = { ready: async () => true, metrics, openrpc: {} };
   const server = await serveHttp({
     host: "127.0.0.1",
     port: 0,
-    handle: createHttpHandler({ ...common, ...OPEN_DOOR, ...pages, sockets, hosts: [], origins: [] }),
+    handle: createHttpHandler({ ...common, ...OPEN_DOOR, ...pages, sockets, hosts: [], origins: [], publicUrl: null }),
     log,
-    sockets: { messageBytesMax: BODY_BYTES_MAX, silentSecondsMax: 90 },
+    connections: connectionLimits,
+    sockets: socketLimits,
   });
   return {
     url: server.url,

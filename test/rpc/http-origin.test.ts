@@ -4,11 +4,11 @@ import { createMetrics } from "../../src/rpc/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/runtime/index.ts";
 import { OPEN_DOOR } from "../support/open-door.ts";
 import { connect, raw } from "./raw-http.ts";
-import { noSockets, request, socketLimits } from "./stub-service.ts";
+import { connectionLimits, httpLimits, noSockets, request, socketLimits } from "./stub-service.ts";
 
 // The checks of Host and Origin over a socket, where no client repairs what is sent.
 
-const log = { error: () => {} };
+const log = { error: () => {}, warn: () => {} };
 let ran = 0;
 let server: HttpServer;
 beforeAll(async () => {
@@ -16,22 +16,31 @@ beforeAll(async () => {
     dispatch: async () => String(++ran),
     log,
     stopping: new AbortController().signal,
+    limits: httpLimits(),
     sockets: noSockets,
     ...OPEN_DOOR,
     hosts: ["Queue.Example.com", "queue.example.com:8443"],
     origins: ["https://console.example.com"],
+    publicUrl: "https://public.example.com",
     ready: async () => true,
     metrics: createMetrics(log),
     openrpc: {},
   });
-  server = await serveHttp({ host: "127.0.0.1", port: 0, handle, log, sockets: socketLimits });
+  server = await serveHttp({
+    host: "127.0.0.1",
+    port: 0,
+    handle,
+    log,
+    connections: connectionLimits,
+    sockets: socketLimits,
+  });
 });
 afterAll(() => server.stop(0));
 
 const call = JSON.stringify(request("run"));
 
 const status = async (path: string, lines: string[]) =>
-  (await raw(server.port, [`GET ${path} HTTP/1.1`, ...lines.map((line) => line.replace("PORT", `${server.port}`))]))
+  (await raw(server.port, [`GET ${path} HTTP/1.1`, ...lines.map((line) => line.replaceAll("PORT", `${server.port}`))]))
     .status;
 
 test.each([
@@ -45,6 +54,12 @@ test.each([
   [["Host: localhost:PORT", "Origin: http://[::1]:PORT"]],
   [["Host: queue.example.com", "Origin: https://queue.example.com"]],
   [["Host: queue.example.com", "Origin: https://console.example.com"]],
+  [["Host: public.example.com"]],
+  [["Host: PUBLIC.example.com", "Origin: https://public.example.com"]],
+  [["Host: localhost:PORT", "Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate"]],
+  [["Host: localhost:PORT", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: no-cors"]],
+  [["Host: localhost:PORT", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"]],
+  [["Host: localhost:PORT", "Origin: https://console.example.com", "Sec-Fetch-Site: cross-site"]],
 ])("%j is ours", async (lines) => {
   expect(await status("/healthz", lines)).toBe(200);
 });
@@ -68,6 +83,40 @@ test.each([
   [["Host: localhost:PORT", "Origin: http://localhost:PORT http://evil.example"]],
   [["Host: localhost:PORT", "Origin: console.example.com"]],
   [["Host: localhost:PORT", "Origin:"]],
+  [["Host:"]],
+  [["Host: localhost:PORT", "Host: localhost:PORT"]],
+  [["Host: evil.example", "Host: localhost:PORT"]],
+  [["Host: localhost:0PORT"]],
+  [["Host: localhost:"]],
+  [["Host: user@localhost:PORT"]],
+  [["Host: localhost:PORT@evil.example"]],
+  [["Host: localhost:PORT/"]],
+  [["Host: localhost:PORT#"]],
+  [["Host: localhost:PORT evil.example"]],
+  [["Host: http://localhost:PORT"]],
+  [["Host: ::1:PORT"]],
+  [["Host: [0:0:0:0:0:0:0:1]:PORT"]],
+  [["Host: [::ffff:127.0.0.1]:PORT"]],
+  [["Host: [::1%25lo]:PORT"]],
+  [["Host: 127.1:PORT"]],
+  [["Host: 2130706433:PORT"]],
+  [["Host: 0.0.0.0:PORT"]],
+  [["Host: 127.0.0.1.:PORT"]],
+  [["Host: l\u00f6calhost:PORT"]],
+  [["Host: public.example.com:PORT"]],
+  [["Host: public.example.com."]],
+  [["Host: public.example.com", "Origin: http://public.example.com"]],
+  [["Host: public.example.com", "Origin: https://public.example.com:8443"]],
+  [["Host: public.example.com", "Origin: https://public.example.com/"]],
+  [["Host: localhost:PORT", "Origin: http://localhost:PORT", "Origin: http://evil.example"]],
+  [["Host: localhost:PORT", "Origin: http://evil.example", "Origin: http://localhost:PORT"]],
+  [["Host: localhost:PORT", "Origin: http://user@localhost:PORT"]],
+  [["Host: localhost:PORT", "Origin: file://"]],
+  [["Host: localhost:PORT", "Origin: chrome-extension://localhost:PORT"]],
+  [["Host: localhost:PORT", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"]],
+  [["Host: localhost:PORT", "Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: no-cors"]],
+  [["Host: localhost:PORT", "Sec-Fetch-Site: cross-site"]],
+  [["Host: localhost:PORT", "Origin: http://evil.example", "Sec-Fetch-Site: same-origin"]],
 ])("%j is 403", async (lines) => {
   expect(await status("/healthz", lines)).toBe(403);
 });
@@ -80,6 +129,14 @@ test("hold for calls, for pages and for paths that there are not", async () => {
   for (const path of ["/metrics", "/openrpc.json", "/readyz", "/none"]) {
     expect(await status(path, ["Host: evil.example"])).toBe(403);
   }
+});
+
+test("a form that a page elsewhere sends without an Origin is none of ours, not even by navigating", async () => {
+  const before = ran;
+  const lines = ["Content-Type: application/json", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"];
+  const head = ["POST /rpc HTTP/1.1", `Host: localhost:${server.port}`, ...lines, `Content-Length: ${call.length}`];
+  expect((await raw(server.port, head, call)).status).toBe(403);
+  expect(ran).toBe(before);
 });
 
 test("two Host lines do not pass, and none does not either", async () => {

@@ -1,15 +1,26 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { z } from "zod";
 import type { Dispatch } from "../../src/rpc/dispatch.ts";
-import { BODY_BYTES_MAX, createHttpHandler, type HttpOptions } from "../../src/rpc/http.ts";
+import { createHttpHandler, type HttpOptions } from "../../src/rpc/http.ts";
 import { createMetrics } from "../../src/rpc/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/runtime/index.ts";
 import { OPEN_DOOR } from "../support/open-door.ts";
 import { connect, raw } from "./raw-http.ts";
-import { echo, noSockets, request, socketLimits, stubMethod, stubService } from "./stub-service.ts";
+import {
+  connectionLimits,
+  echo,
+  httpLimits,
+  noSockets,
+  request,
+  socketLimits,
+  stubMethod,
+  stubService,
+} from "./stub-service.ts";
 
 const logged: { message: string; fields: Record<string, unknown> }[] = [];
-const log = { error: (message: string, fields: Record<string, unknown>) => void logged.push({ message, fields }) };
+const note = (message: string, fields: Record<string, unknown>) => void logged.push({ message, fields });
+const log = { error: note, warn: note };
+const { bodyBytesMax: BODY_BYTES_MAX } = connectionLimits;
 let isReady: () => Promise<boolean> = async () => true;
 let ran = 0;
 const service = stubService([
@@ -21,10 +32,12 @@ const options: HttpOptions = {
   dispatch: service.dispatch,
   log,
   stopping: new AbortController().signal,
+  limits: httpLimits(),
   sockets: noSockets,
   ...OPEN_DOOR,
   hosts: [],
   origins: [],
+  publicUrl: null,
   ready: () => isReady(),
   metrics: createMetrics(log),
   openrpc: { openrpc: "1.3.2" },
@@ -37,6 +50,7 @@ beforeAll(async () => {
     port: 0,
     handle: createHttpHandler(options),
     log,
+    connections: connectionLimits,
     sockets: socketLimits,
   });
 });
@@ -257,7 +271,14 @@ describe("pages", () => {
 test("what fails inside is 500 without a detail, and logged", async () => {
   const failure = new Error("secret");
   const handle = createHttpHandler({ ...options, dispatch: () => Promise.reject(failure) });
-  const failing = await serveHttp({ host: "127.0.0.1", port: 0, handle, log, sockets: socketLimits });
+  const failing = await serveHttp({
+    host: "127.0.0.1",
+    port: 0,
+    handle,
+    log,
+    connections: connectionLimits,
+    sockets: socketLimits,
+  });
   const headers = { "content-type": "application/json" };
   const response = await fetch(`${failing.url}/rpc`, { method: "POST", body: call, headers });
   expect(response.status).toBe(500);
@@ -276,7 +297,9 @@ test("a call that has been answered leaves nothing on the signal that the servic
   const handle = createHttpHandler({ ...options, dispatch, stopping: stopping.signal });
   const headers = { host: "localhost:1", "content-type": "application/json" };
   const answered = new Request("http://localhost:1/rpc", { method: "POST", body: call, headers });
-  expect((await handle(answered, { remoteAddress: null, localPort: 1, upgrade: () => null })).status).toBe(204);
+  expect(
+    (await handle(answered, { remoteAddress: null, localPort: 1, timeout: () => {}, upgrade: () => null })).status,
+  ).toBe(204);
   stopping.abort();
   expect(seen?.aborted).toBe(false);
 });

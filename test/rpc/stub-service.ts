@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { ANYONE } from "../../src/domain/access/principal.ts";
 import type { Engine } from "../../src/engine/engine.ts";
+import { Budget } from "../../src/lib/budget.ts";
 import { createDispatcher, type DispatchOptions } from "../../src/rpc/dispatch.ts";
+import type { HttpOptions } from "../../src/rpc/http.ts";
 import { type Call, type Method, method } from "../../src/rpc/method.ts";
 
 /** A method for tests: takes what `params` says, gives anything. */
@@ -71,4 +73,20 @@ export const noSockets = {
   },
 };
 
-export const socketLimits = { messageBytesMax: 4 * 1024 * 1024, silentSecondsMax: 90 };
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
+
+export const socketLimits = { messageBytesMax: BODY_BYTES_MAX, silentSecondsMax: 90 };
+
+export const connectionLimits = { bodyBytesMax: BODY_BYTES_MAX, requestSeconds: 120, connectionsMax: 10_000 };
+
+/** Limits that no test meets by chance, or those told. */
+export function httpLimits(more: Partial<HttpOptions["limits"]> = {}): HttpOptions["limits"] {
+  return {
+    bodyBytesMax: BODY_BYTES_MAX,
+    bodyTimeoutMs: 30_000,
+    keepAliveSeconds: 15,
+    bodies: new Budget(256 * 1024 * 1024),
+    calls: new Budget(20_000),
+    ...more,
+  };
+}

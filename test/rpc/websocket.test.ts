@@ -2,11 +2,12 @@
 
 import { expect, test } from "bun:test";
 import { z } from "zod";
+import { Budget } from "../../src/lib/budget.ts";
 import type { Socket } from "../../src/lib/socket.ts";
 import { RpcSockets, type SocketOptions } from "../../src/rpc/websocket.ts";
 import { GUEST } from "../support/open-door.ts";
 import { until } from "../support/until.ts";
-import { echo, failure, request, stubMethod, stubService } from "./stub-service.ts";
+import { echo, failure, httpLimits, request, stubMethod, stubService } from "./stub-service.ts";
 
 /** As many bytes as may lie unread. */
 const UNREAD_BYTES_MAX = 32 * 1024 * 1024;
@@ -35,6 +36,8 @@ function service(more: Partial<SocketOptions> = {}) {
     rates: null,
     socketsMax: 2,
     callsMax: 3,
+    bytesMax: 2 * UNREAD_BYTES_MAX,
+    limits: httpLimits(),
     ...more,
   });
   return {
@@ -115,6 +118,44 @@ test("another connection has its own allowance", async () => {
   for (const id of [1, 2, 3]) full.send(request("hold", {}, id));
   other.send(request("run"));
   expect(await other.answers(1)).toEqual([result(1)]);
+});
+
+/** A call of `hold` or `run` in a message of exactly so many bytes, most of them in its id, whose é has two. */
+const sized = (method: string, bytes: number) => {
+  const bare = request(method, {}, "é");
+  const left = bytes - Buffer.byteLength(JSON.stringify(bare));
+  return { ...bare, id: `é${"x".repeat(left)}` };
+};
+
+test("messages of a connection that are unanswered have so many bytes at most", async () => {
+  const made = service({ bytesMax: 400 });
+  const connection = made.connect();
+  connection.send(sized("hold", 200));
+  connection.send(sized("run", 201));
+  expect(await connection.answers(1)).toMatchObject([{ error: { data: { type: "overloaded" } } }]);
+  connection.send(sized("run", 200));
+  expect(await connection.answers(2)).toMatchObject([{}, { result: 1 }]);
+  made.finish();
+  await connection.answers(3);
+  connection.send(sized("run", 250));
+  expect((await connection.answers(4)).at(-1)).toMatchObject({ result: 2 });
+});
+
+test.each([
+  ["calls", { calls: new Budget(2) }],
+  ["bytes", { bodies: new Budget(400) }],
+])("%s over all connections are bounded, and what was refused leaves nothing behind", async (_name, more) => {
+  const limits = httpLimits(more);
+  const made = service({ limits });
+  const [one, other] = [made.connect(), made.connect()];
+  for (let count = 0; count < 2; count++) one.send(sized("hold", 200));
+  other.send(sized("run", 200));
+  expect(await other.answers(1)).toMatchObject([{ error: { data: { type: "overloaded" } } }]);
+  made.finish();
+  await one.answers(2);
+  expect([limits.calls.taken, limits.bodies.taken]).toEqual([0, 0]);
+  other.send(sized("run", 200));
+  expect((await other.answers(2)).at(-1)).toMatchObject({ result: 1 });
 });
 
 test("a batch counts its members, and is begun as a whole or not at all", async () => {

@@ -4,7 +4,7 @@ import net from "node:net";
 import { type ServeOptions, serveHttp } from "../../src/runtime/index.ts";
 import { connect } from "../rpc/raw-http.ts";
 import { openRaw } from "../rpc/raw-websocket.ts";
-import { request, socketLimits } from "../rpc/stub-service.ts";
+import { connectionLimits, request, socketLimits } from "../rpc/stub-service.ts";
 import { ChildService } from "./child-service.ts";
 
 const post = (port: number, method: string): string => {
@@ -128,7 +128,8 @@ test("stopping twice is stopping once, and cuts off what outlasts the grace", as
   const server = await serveHttp({
     host: "127.0.0.1",
     port: 0,
-    log: { error: () => {} },
+    log: { error: () => {}, warn: () => {} },
+    connections: connectionLimits,
     sockets: socketLimits,
     handle,
   });
@@ -151,7 +152,8 @@ test("who closes a WebSocket as soon as it opens is told that it has closed", as
   const server = await serveHttp({
     host: "127.0.0.1",
     port: 0,
-    log: { error: () => {} },
+    log: { error: () => {}, warn: () => {} },
+    connections: connectionLimits,
     sockets: socketLimits,
     handle,
   });
@@ -168,7 +170,8 @@ test("a port that is taken is told", async () => {
   const options = {
     host: "127.0.0.1",
     port,
-    log: { error: () => {} },
+    log: { error: () => {}, warn: () => {} },
+    connections: connectionLimits,
     sockets: socketLimits,
     handle: async () => new Response(),
   };
@@ -182,7 +185,14 @@ test.each([
   ["::1", /^http:\/\/\[::1\]:\d+$/],
 ])("a server on %s is reached at its url", async (host, url) => {
   const handle = async () => new Response("here");
-  const server = await serveHttp({ host, port: 0, log: { error: () => {} }, sockets: socketLimits, handle });
+  const server = await serveHttp({
+    host,
+    port: 0,
+    log: { error: () => {}, warn: () => {} },
+    connections: connectionLimits,
+    sockets: socketLimits,
+    handle,
+  });
   expect(server.url).toMatch(url);
   expect(await (await fetch(server.url)).text()).toBe("here");
   await server.stop(1);

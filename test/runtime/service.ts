@@ -8,13 +8,14 @@ import { createMetrics } from "../../src/rpc/metrics.ts";
 import { describeService } from "../../src/rpc/openrpc.ts";
 import { RpcSockets } from "../../src/rpc/websocket.ts";
 import { argv, exit, onSignals, runtimeName, serveHttp } from "../../src/runtime/index.ts";
-import { echo, socketLimits, stubMethod, stubService } from "../rpc/stub-service.ts";
+import { connectionLimits, echo, httpLimits, socketLimits, stubMethod, stubService } from "../rpc/stub-service.ts";
 import { OPEN_DOOR } from "../support/open-door.ts";
 
 const tell = (event: string, more: object = {}): void =>
   void process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
 const log = {
   error: (message: string, fields: Record<string, unknown>) => tell("error", { message, text: String(fields.error) }),
+  warn: (message: string, fields: Record<string, unknown>) => tell("warn", { message, ...fields }),
 };
 const nothing = z.strictObject({});
 const stopping = new AbortController();
@@ -45,14 +46,15 @@ const methods = [
 const { document, discover } = describeService(methods, "1.2.3");
 const metrics = createMetrics(log);
 const { dispatch } = stubService([...methods, discover], { log, observe: metrics.observe });
-const common = { dispatch, log, stopping: stopping.signal, rates: null };
+const common = { dispatch, log, stopping: stopping.signal, rates: null, limits: httpLimits() };
 const handle = createHttpHandler({
   ...common,
   ...OPEN_DOOR,
-  sockets: new RpcSockets({ ...common, socketsMax: 5, callsMax: 200 }),
+  sockets: new RpcSockets({ ...common, socketsMax: 5, callsMax: 200, bytesMax: 32 * 1024 * 1024 }),
   metrics,
   hosts: [],
   origins: [],
+  publicUrl: null,
   ready: async () => true,
   openrpc: document,
 });
@@ -61,6 +63,7 @@ const server = await serveHttp({
   host: "127.0.0.1",
   port: 0,
   log,
+  connections: connectionLimits,
   // The shortest silence that Bun can notice.
   sockets: { ...socketLimits, silentSecondsMax: 8 },
   handle(request, connection) {

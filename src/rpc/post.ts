@@ -1,0 +1,112 @@
+import { NOBODY } from "../domain/access/principal.ts";
+import type { Refusal } from "../domain/refusals.ts";
+import type { Guest } from "../engine/credentials.ts";
+import { type Body, readBody } from "../lib/body.ts";
+import { json, lastRefusal, nothing, refusal, tryLater } from "./answers.ts";
+import type { Authenticate } from "./authenticate.ts";
+import { callOf } from "./caller.ts";
+import type { Dispatch } from "./dispatch.ts";
+import { enter, refused } from "./entering.ts";
+import { callsIn, readEnvelope } from "./envelope.ts";
+import type { ErrorLog } from "./errors.ts";
+import { NOT_BEGUN, type SharedLimits } from "./limits.ts";
+import type { Rates } from "./rates.ts";
+
+export interface PostLimits extends SharedLimits {
+  /** Bytes of a request's body. */
+  readonly bodyBytesMax: number;
+  readonly bodyTimeoutMs: number;
+}
+
+export interface PostOptions {
+  dispatch: Dispatch;
+  log: ErrorLog;
+  limits: PostLimits;
+  authenticate: Authenticate;
+  /** How many calls somebody may make; null: any number. */
+  rates: Rates | null;
+  /** Aborted when the service begins to stop: long polls then answer at once. */
+  stopping: AbortSignal;
+}
+
+export interface Answer {
+  readonly response: Response;
+  /** Somebody may be long in reading it. */
+  readonly isLarge: boolean;
+}
+
+export function small(response: Response): Answer {
+  return { response, isLarge: false };
+}
+
+/** An answer of more characters is more than the kernel takes at once. */
+const LARGE_ANSWER = 1024 * 1024;
+
+/** Bodies of those who are not let in are read up to here, so that they find their calls' ids in the answer. */
+const STRANGERS_BYTES_MAX = 16 * 1024;
+
+const CONTENT_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
+
+/** Answers POST /rpc: who calls is found out first, so that a stranger's body costs next to nothing. */
+export async function answerPost(request: Request, address: string, options: PostOptions): Promise<Answer> {
+  if (!CONTENT_TYPE.test(request.headers.get("content-type") ?? "") || request.headers.has("content-encoding")) {
+    return small(refusal(415, "The body must be application/json in UTF-8, not compressed."));
+  }
+  const entered = await enter(options.authenticate, request.headers, address);
+  if ("refusal" in entered) return small(await turnAway(request, entered.refusal, options));
+  const { bodyBytesMax } = options.limits;
+  const body = await read(request, bodyBytesMax, options);
+  if (body.kind !== "read") return small(unreadBody(body, bodyBytesMax));
+  try {
+    return await answerBody(request, body.bytes, { guest: entered.guest, address }, options);
+  } finally {
+    options.limits.bodies.give(body.bytes.length);
+  }
+}
+
+function read(request: Request, bytesMax: number, { limits }: PostOptions): Promise<Body> {
+  return readBody(request, { bytesMax, timeoutMs: limits.bodyTimeoutMs, inFlight: limits.bodies });
+}
+
+function unreadBody({ kind }: Exclude<Body, { kind: "read" }>, bodyBytesMax: number): Response {
+  if (kind === "too large") return refusal(413, `The body must not be larger than ${bodyBytesMax} bytes.`);
+  if (kind === "too slow") return lastRefusal(408, "The body was too long in coming.");
+  if (kind === "no room") return tryLater("Too many bytes are being worked on.");
+  // Nobody is left to read this answer.
+  return lastRefusal(400, "The body ended early.");
+}
+
+async function answerBody(
+  request: Request,
+  body: Uint8Array,
+  { guest, address }: { readonly guest: Guest; readonly address: string },
+  { dispatch, limits, rates, stopping }: PostOptions,
+): Promise<Answer> {
+  const envelope = readEnvelope(body);
+  const count = callsIn(envelope);
+  const call = callOf(request, stopping, guest);
+  const tooMany = rates?.(guest.principal.id, address, count);
+  const hasRoom = tooMany === undefined && limits.calls.take(count);
+  try {
+    const text = await dispatch(envelope, call, tooMany ?? (hasRoom ? undefined : NOT_BEGUN));
+    if (tooMany !== undefined) return small(refused(tooMany, text));
+    return text === null ? small(nothing()) : { response: json(200, text), isLarge: text.length > LARGE_ANSWER };
+  } finally {
+    call.end();
+    if (hasRoom) limits.calls.give(count);
+  }
+}
+
+/** Answers each call of somebody who is not let in with the reason; those of a larger body with one for all. */
+async function turnAway(request: Request, refusal: Refusal, options: PostOptions): Promise<Response> {
+  const body = await read(request, STRANGERS_BYTES_MAX, options);
+  if (body.kind !== "read") return refused(refusal);
+  try {
+    const envelope = readEnvelope(body.bytes);
+    if (envelope.kind === "refused") return refused(refusal);
+    const call = callOf(request, options.stopping, { principal: NOBODY, onEnd: () => () => {} });
+    return refused(refusal, await options.dispatch(envelope, call, refusal));
+  } finally {
+    options.limits.bodies.give(body.bytes.length);
+  }
+}
