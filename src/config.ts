@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { LOG_LEVELS } from "./lib/log.ts";
+import { isLoopback } from "./lib/loopback.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -154,11 +155,6 @@ function optional<T>(name: string, parse: (text: string) => T, meaning: string, 
   return { name, fallback: null, meaning, parse, ...more } satisfies Variable<T>;
 }
 
-/** Whether only this machine reaches what listens there. */
-export function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
-}
-
 const authFallback = (env: Environment) => (isLoopback(env.HOST?.trim() || "127.0.0.1") ? "off" : "on");
 
 /** Row checks cost time on the hot path, so only who develops or tests the service goes with them. */
@@ -216,7 +212,7 @@ const VARIABLES = {
     "ALLOW_UNSAFE_DATABASE",
     "off",
     onOff,
-    "Start although the database has fsync, full_page_writes or synchronous_commit off and may lose acknowledged tasks.",
+    "Start on a database that may lose acknowledged tasks: fsync, full_page_writes or synchronous_commit off, unlogged tables, damage passed over.",
   ),
   autoCreateQueues: variable("AUTO_CREATE_QUEUES", "on", onOff, "The first enqueue to an unknown queue creates it."),
   longPollMax: variable(
@@ -340,7 +336,9 @@ export function readConfig(env: Environment): Config {
     problems.push("LISTEN_DATABASE_URL needs DATABASE_URL beside it.");
   }
   if (config.auth === false && config.allowInsecure === false && !isLoopback(String(config.host))) {
-    problems.push("AUTH=off lets everybody who reaches HOST do everything: set AUTH=on, or ALLOW_INSECURE=yes.");
+    problems.push(
+      `AUTH=off with HOST=${config.host} lets everybody who reaches the port do everything: set AUTH=on, or ALLOW_INSECURE=yes.`,
+    );
   }
   if (problems.length > 0) throw new ConfigError(problems);
   // Each key was parsed by its own entry of the table that the type is computed from.
@@ -361,7 +359,8 @@ function read(entry: Variable<unknown>, env: Environment, problems: string[]): u
   }
 }
 
-/** Quoted and cut, so that a file pasted into a variable does not fill the screen. */
+/** Quoted and cut, so that a file pasted into a variable does not fill the screen; without the password of a URL. */
 function quoted(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  const shown = text.replace(/\/\/[^/?#]*@/, "//***@");
+  return JSON.stringify(shown.length > 60 ? `${shown.slice(0, 60)}…` : shown);
 }

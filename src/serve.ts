@@ -6,8 +6,7 @@ import { type MigrateOptions, migrate, pendingMigrations } from "./db/migrate.ts
 import { type Database, openDatabase } from "./db/pool.ts";
 import { settleTls } from "./db/tls-probe.ts";
 import { parseDatabaseUrl } from "./db/url.ts";
-import { endangering } from "./domain/admin/durability.ts";
-import { durabilitySettings, tasksByState } from "./domain/admin/queries.ts";
+import { tasksByState } from "./domain/admin/queries.ts";
 import { createEngine, type RunningEngine } from "./engine/create.ts";
 import { TOPICS } from "./engine/hints.ts";
 import type { Logger } from "./lib/log.ts";
@@ -19,6 +18,7 @@ import { createMetrics } from "./rpc/metrics.ts";
 import { describeService } from "./rpc/openrpc.ts";
 import { RpcSockets } from "./rpc/websocket.ts";
 import { serveHttp } from "./runtime/index.ts";
+import { refuseForgetful, refusePlainText, warnOfOpenDoor } from "./unsafe.ts";
 import { upkeepJobs } from "./upkeep/jobs.ts";
 import { type Job, startUpkeep } from "./upkeep/loop.ts";
 import { ensurePartitions } from "./upkeep/partitions.ts";
@@ -60,6 +60,7 @@ export interface UsedDatabase extends MigrateOptions {
 }
 
 export async function useDatabase(config: Config, log: Logger): Promise<UsedDatabase> {
+  await refusePlainText(config, log);
   const common = { migrationsDir: MIGRATIONS_DIR, log };
   if (config.databaseUrl !== null)
     return {
@@ -95,7 +96,7 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
   undoing.add(() => used.stop());
   if (config.migrateOnStart) await migrate(used);
   const { hot, cold } = await openPools(config, used, undoing);
-  await refuseUnsafe(config, cold, log);
+  await refuseForgetful(config, cold, log);
   const listener = createListener({
     target: await settleTls(parseDatabaseUrl(used.directUrl ?? used.url)),
     log,
@@ -133,6 +134,7 @@ async function openPools(
     idleTimeoutMs: config.idleTimeoutMs,
     acquireTimeoutMs: config.acquireTimeoutMs,
     rowChecks: config.rowChecks,
+    durable: !config.allowUnsafeDatabase,
   };
   const hot = await openDatabase({ ...common, name: "hot", size: hotSize, indexOnly: true });
   undoing.add(() => hot.end());
@@ -144,16 +146,6 @@ async function openPools(
   });
   undoing.add(() => cold.end());
   return { hot, cold };
-}
-
-/** A database that may forget what it acknowledged would break the service's first promise. */
-async function refuseUnsafe(config: Config, cold: Database, log: Logger): Promise<void> {
-  const dangers = endangering(await cold.run((db) => db.any(durabilitySettings())));
-  if (dangers.length === 0) return;
-  const text = dangers.map(({ setting, value, why }) => `${setting} is ${value}: ${why}`).join("; ");
-  if (!config.allowUnsafeDatabase)
-    throw new Error(`The database may lose acknowledged tasks (${text}). Change it, or set ALLOW_UNSAFE_DATABASE=on.`);
-  log.warn("the database may lose acknowledged tasks", { settings: text });
 }
 
 function connectHints({ context }: RunningEngine, listener: Listener): void {
@@ -229,6 +221,7 @@ async function listen(
     log,
     sockets: { messageBytesMax: BODY_BYTES_MAX, silentSecondsMax: SILENT_SECONDS_MAX },
   });
+  warnOfOpenDoor(config, log);
   log.info("listening", { url: server.url, version: VERSION });
   let stopped: Promise<void> | undefined;
   undoing.add(async () => {

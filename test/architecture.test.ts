@@ -17,7 +17,7 @@ const RANK: Record<string, number> = {
   lib: 1,
 };
 /** The files that know every part, and so stand above all. */
-const MAIN = new Set(["main.ts", "serve.ts", "version.ts"]);
+const MAIN = new Set(["main.ts", "serve.ts", "unsafe.ts", "version.ts"]);
 
 const area = (file: string) => (MAIN.has(file) ? "main" : file === "config.ts" ? "config" : file.split("/")[0]!);
 

@@ -142,6 +142,20 @@ test.each([
   ["127.8.9.10", false],
   ["::1", false],
   ["LocalHost", false],
+  [" ", false],
+  ["", false],
+  ["0:0:0:0:0:0:0:1", false],
+  ["::ffff:127.0.0.1", false],
+  ["::FFFF:7f00:0001", false],
+  // Loopback to some programs and not to others, or to the system's own files and DNS.
+  ["localhost.", true],
+  ["app.localhost", true],
+  ["127.1", true],
+  ["0", true],
+  ["127.999.0.1", true],
+  ["::ffff:10.0.0.1", true],
+  ["::ffff:128.0.0.1", true],
+  ["::127.0.0.1", true],
   ["0.0.0.0", true],
   ["::", true],
   ["10.0.0.1", true],
@@ -153,6 +167,22 @@ test.each([
   // Beyond loopback, doing without must be said twice.
   expect(problems({ HOST, AUTH: "off" })).toHaveLength(auth ? 1 : 0);
   expect(readConfig({ HOST, AUTH: "off", ALLOW_INSECURE: "yes" }).auth).toBe(false);
+});
+
+test("listening without credentials beyond loopback says what, why, and what to set", () => {
+  expect(problems({ HOST: "0.0.0.0", AUTH: "off" })).toEqual([
+    "AUTH=off with HOST=0.0.0.0 lets everybody who reaches the port do everything: set AUTH=on, or ALLOW_INSECURE=yes.",
+  ]);
+});
+
+test("the password of a URL is not shown either", () => {
+  const found = problems({
+    OPENSQS_URL: "ftp://u:s3cret@h/",
+    PUBLIC_URL: "https://u:s3cret@h",
+    ALLOWED_ORIGINS: "x://u:s3cret@h",
+  });
+  expect(found).toHaveLength(3);
+  expect(found.join()).not.toContain("s3cret");
 });
 
 test("LISTEN_DATABASE_URL alone is refused", () => {
