@@ -199,4 +199,23 @@ describe("through a pooler, on a connection that another client has left without
       await pooler.close();
     }
   });
+
+  test("the service starts, and admin.health knows that its transactions are durable", async () => {
+    const url = await newDatabase();
+    const { database, user, password, port } = parseDatabaseUrl(url);
+    await execute(url, [`alter database ${database} set synchronous_commit = off`]);
+    const pooler = await startPooler({ host: "127.0.0.1", port });
+    const pooled = `postgresql://${user}:${password}@127.0.0.1:${pooler.port}/${database}`;
+    try {
+      const service = await startInstance(pooled, { LISTEN_DATABASE_URL: url, ALLOW_UNSAFE_DATABASE: "off" });
+      try {
+        expect(await rpc(service.url, "admin.health", {})).toMatchObject({ ok: true, database: { endangering: [] } });
+      } finally {
+        await service.stop();
+      }
+      expect(await endangering(pooled)).toEqual({ ok: false, settings: ["synchronous_commit=off"] });
+    } finally {
+      await pooler.close();
+    }
+  });
 });
