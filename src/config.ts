@@ -155,7 +155,12 @@ function optional<T>(name: string, parse: (text: string) => T, meaning: string, 
   return { name, fallback: null, meaning, parse, ...more } satisfies Variable<T>;
 }
 
-const authFallback = (env: Environment) => (isLoopback(env.HOST?.trim() || "127.0.0.1") ? "off" : "on");
+/** What says that others come by a proxy: then loopback is where the proxy is, and not who calls. */
+const PROXY_VARIABLES = ["PUBLIC_URL", "TRUSTED_PROXIES"] as const;
+const proxyVariable = (env: Environment) => PROXY_VARIABLES.find((name) => (env[name]?.trim() ?? "") !== "");
+
+const authFallback = (env: Environment) =>
+  isLoopback(env.HOST?.trim() || "127.0.0.1") && proxyVariable(env) === undefined ? "off" : "on";
 
 /** Row checks cost time on the hot path, so only who develops or tests the service goes with them. */
 const rowChecksFallback = (env: Environment) =>
@@ -230,13 +235,14 @@ const VARIABLES = {
     "Most calls of one WebSocket connection that may run at once; more are refused as overloaded.",
   ),
   auth: variable("AUTH", authFallback, onOff, "Demand a credential on every call.", {
-    fallbackText: "off where HOST is a loopback address, else on",
+    fallbackText:
+      "off where HOST is a loopback address and neither PUBLIC_URL nor TRUSTED_PROXIES names a proxy, else on",
   }),
   allowInsecure: variable(
     "ALLOW_INSECURE",
     "no",
     onOff,
-    "Listen beyond loopback with AUTH=off: whoever reaches the port may do everything.",
+    "Let AUTH=off stand beyond loopback, or behind a proxy: whoever reaches the service may do everything.",
   ),
   adminKey: optional(
     "ADMIN_KEY",
@@ -335,10 +341,13 @@ export function readConfig(env: Environment): Config {
   if (config.listenDatabaseUrl !== null && config.databaseUrl === null) {
     problems.push("LISTEN_DATABASE_URL needs DATABASE_URL beside it.");
   }
-  if (config.auth === false && config.allowInsecure === false && !isLoopback(String(config.host))) {
-    problems.push(
-      `AUTH=off with HOST=${config.host} lets everybody who reaches the port do everything: set AUTH=on, or ALLOW_INSECURE=yes.`,
-    );
+  if (config.auth === false && config.allowInsecure === false) {
+    const proxy = proxyVariable(env);
+    const way = !isLoopback(String(config.host)) ? `HOST=${config.host}` : proxy;
+    if (way !== undefined)
+      problems.push(
+        `AUTH=off with ${way} lets everybody who reaches the service do everything: set AUTH=on, or ALLOW_INSECURE=yes.`,
+      );
   }
   if (problems.length > 0) throw new ConfigError(problems);
   // Each key was parsed by its own entry of the table that the type is computed from.

@@ -47,7 +47,12 @@ export async function refusePlainText(config: Config, log: Logger): Promise<void
   }
 }
 
-export function warnOfOpenDoor({ auth, host }: Config, log: Logger): void {
-  if (!auth && !isLoopback(host))
-    log.warn("whoever reaches the port may do everything, as ALLOW_INSECURE is set and AUTH is off", { host });
+/** With AUTH off and others on the way to it, or perhaps. */
+export function warnOfOpenDoor(config: Config, log: Logger): void {
+  if (config.auth) return;
+  const { host, publicUrl, trustedProxies, allowedHosts } = config;
+  if (!isLoopback(host) || publicUrl !== null || trustedProxies.length > 0)
+    log.warn("whoever reaches the service may do everything, as ALLOW_INSECURE is set and AUTH is off", { host });
+  else if (allowedHosts.some((name) => !isLoopback(name.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""))))
+    log.warn("AUTH is off: if ALLOWED_HOSTS is for a proxy, whoever reaches that may do everything", { allowedHosts });
 }

@@ -169,9 +169,21 @@ test.each([
   expect(readConfig({ HOST, AUTH: "off", ALLOW_INSECURE: "yes" }).auth).toBe(false);
 });
 
+test.each([
+  ["PUBLIC_URL", "https://queue.example.com"],
+  ["TRUSTED_PROXIES", "127.0.0.1"],
+])("%s says that others come by a proxy, so loopback alone lets nobody in", (name, value) => {
+  expect(readConfig({ [name]: value }).auth).toBe(true);
+  expect(readConfig({ [name]: " " }).auth).toBe(false);
+  expect(problems({ [name]: value, AUTH: "off" })).toEqual([
+    `AUTH=off with ${name} lets everybody who reaches the service do everything: set AUTH=on, or ALLOW_INSECURE=yes.`,
+  ]);
+  expect(readConfig({ [name]: value, AUTH: "off", ALLOW_INSECURE: "yes" }).auth).toBe(false);
+});
+
 test("listening without credentials beyond loopback says what, why, and what to set", () => {
   expect(problems({ HOST: "0.0.0.0", AUTH: "off" })).toEqual([
-    "AUTH=off with HOST=0.0.0.0 lets everybody who reaches the port do everything: set AUTH=on, or ALLOW_INSECURE=yes.",
+    "AUTH=off with HOST=0.0.0.0 lets everybody who reaches the service do everything: set AUTH=on, or ALLOW_INSECURE=yes.",
   ]);
 });
 

@@ -23,6 +23,8 @@ const NOT_THE_DEMOS = {
   ADMIN_KEY: null,
   AUTH_SECRET: null,
   OPENSQS_KEY: null,
+  PUBLIC_URL: null,
+  TRUSTED_PROXIES: null,
 };
 
 /** What the steps of the demo share. */
