@@ -1,12 +1,14 @@
 # The service as an image: docker build -t opensqs .
 # With a PostgreSQL beside it: docker compose up (docker-compose.yml).
 
-# The version that package.json tests with; a test compares the two.
+# The version that package.json tests with; a test compares the two. A tag can be moved: who builds for others adds the digest
+# that they have looked at, --build-arg BUN_DIGEST=@sha256:…
 ARG BUN_VERSION=1.4.5
+ARG BUN_DIGEST=
 
 # Slim and not distroless: that one is hardly smaller, was missing from ten months of Bun's releases, and leaves no shell to
 # look around with.
-FROM oven/bun:${BUN_VERSION}-slim AS build
+FROM oven/bun:${BUN_VERSION}-slim${BUN_DIGEST} AS build
 WORKDIR /app
 
 # What changes seldom comes first, so that a change in src finds the packages in the build cache.
@@ -24,7 +26,7 @@ COPY src src
 RUN chmod -R u=rwX,go=rX package.json db src
 
 
-FROM oven/bun:${BUN_VERSION}-slim
+FROM oven/bun:${BUN_VERSION}-slim${BUN_DIGEST}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="openSQS" \
@@ -33,7 +35,8 @@ LABEL org.opencontainers.image.title="openSQS" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${REVISION}"
 
-# HOST: a container's loopback is reached by nobody; which Host headers are answered is still checked (ALLOWED_HOSTS).
+# HOST: a container's loopback is reached by nobody. So calls need a key (AUTH is on beyond loopback); which Host headers are
+# answered is checked too (ALLOWED_HOSTS).
 # BUN_RUNTIME_TRANSPILER_CACHE_PATH: Bun keeps no files of its own, so that the file system may be read-only.
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \

@@ -5,7 +5,7 @@ BUN := node_modules/.bin/bun
 INSTALLED := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help start demo migrate migrate-status migrate-down test check bench schema docs format build install
+.PHONY: help start demo migrate migrate-status migrate-down test check bench schema docs format build sbom audit install
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,13 @@ format: $(INSTALLED) ## Format and mend what can be mended
 build: $(INSTALLED) ## Build the client for Node, and its types, into dist
 	$(BUN) build src/client/index.ts --outfile dist/client.js --target node --format esm
 	$(BUN) node_modules/typescript/bin/tsc -p src/client/tsconfig.build.json
+
+sbom: $(INSTALLED) ## Write the bill of materials (CycloneDX 1.6) into dist/sbom.cdx.json
+	@$(BUN) scripts/sbom.ts $(ARGS)
+
+# Not part of check: it asks the registry, which may be away, or be a mirror that knows nothing of this.
+audit: $(INSTALLED) ## Ask the registry for known faults of the packages that run
+	@$(BUN) audit --prod $(ARGS)
 
 install: $(INSTALLED) ## Install the dependencies
 

@@ -16,9 +16,9 @@ else
   npx --yes "bun@$version" install --frozen-lockfile
 fi
 
-# Bun runs the install scripts of trusted packages only, and neither its own npm package nor Deno's is one: what stands in
-# .bin is a stub, or needs Node, until such a script has put the program in its place. The programs themselves came along,
-# for one or several kinds of processor; take the first that runs.
+# No package may run a script of its own here (trustedDependencies), so what three of them would do is done below. What stands
+# in .bin for Bun and Deno is a stub, or needs Node, until a program is put in its place. The programs themselves came
+# along, for one or several kinds of processor; take the first that runs.
 link() {
   name=$1
   shift
@@ -33,3 +33,7 @@ link() {
 }
 link bun node_modules/@oven/bun-*/bin/bun
 link deno node_modules/@deno/*/deno
+
+# PostgreSQL's libraries lack the links that npm cannot carry. The service makes them too, but may be somebody by then who
+# cannot write here. There is none for every machine, and the service says so if it needs it.
+node_modules/.bin/bun -e 'await (await import("./src/db/embedded/binaries.ts")).locateBinaries().catch(() => {})'

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { LOG_LEVELS } from "./lib/log.ts";
+import { isLoopback } from "./lib/loopback.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -154,10 +155,9 @@ function optional<T>(name: string, parse: (text: string) => T, meaning: string, 
   return { name, fallback: null, meaning, parse, ...more } satisfies Variable<T>;
 }
 
-/** Whether only this machine reaches what listens there. */
-export function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
-}
+/** What says that others come by a proxy: then loopback is where the proxy is, and not who calls. */
+const PROXY_VARIABLES = ["PUBLIC_URL", "TRUSTED_PROXIES"] as const;
+const proxyVariable = (env: Environment) => PROXY_VARIABLES.find((name) => (env[name]?.trim() ?? "") !== "");
 
 /** Claims that wait must leave room for the other calls. */
 const callsFallback = (env: Environment) => {
@@ -166,7 +166,8 @@ const callsFallback = (env: Environment) => {
   return String((/^\d{1,7}$/.test(waiting) ? Number(waiting) : 0) + 10_000);
 };
 
-const authFallback = (env: Environment) => (isLoopback(env.HOST?.trim() || "127.0.0.1") ? "off" : "on");
+const authFallback = (env: Environment) =>
+  isLoopback(env.HOST?.trim() || "127.0.0.1") && proxyVariable(env) === undefined ? "off" : "on";
 
 /** Row checks cost time on the hot path, so only who develops or tests the service goes with them. */
 const rowChecksFallback = (env: Environment) =>
@@ -223,7 +224,7 @@ const VARIABLES = {
     "ALLOW_UNSAFE_DATABASE",
     "off",
     onOff,
-    "Start although the database has fsync, full_page_writes or synchronous_commit off and may lose acknowledged tasks.",
+    "Start on a database that may lose acknowledged tasks: fsync, full_page_writes or synchronous_commit off, unlogged tables, damage passed over.",
   ),
   autoCreateQueues: variable("AUTO_CREATE_QUEUES", "on", onOff, "The first enqueue to an unknown queue creates it."),
   longPollMax: variable(
@@ -284,13 +285,14 @@ const VARIABLES = {
     "Most bytes of bodies and messages that may be worked on at once over all connections; beyond, HTTP 503 or overloaded.",
   ),
   auth: variable("AUTH", authFallback, onOff, "Demand a credential on every call.", {
-    fallbackText: "off where HOST is a loopback address, else on",
+    fallbackText:
+      "off where HOST is a loopback address and neither PUBLIC_URL nor TRUSTED_PROXIES names a proxy, else on",
   }),
   allowInsecure: variable(
     "ALLOW_INSECURE",
     "no",
     onOff,
-    "Listen beyond loopback with AUTH=off: whoever reaches the port may do everything.",
+    "Let AUTH=off stand beyond loopback, or behind a proxy: whoever reaches the service may do everything.",
   ),
   adminKey: optional(
     "ADMIN_KEY",
@@ -427,8 +429,13 @@ export function readConfig(env: Environment): Config {
     if (config[key] !== null && Number(config[key]) < Number(config.bodyBytesMax))
       problems.push(`${name} must not be below BODY_BYTES_MAX.`);
   }
-  if (config.auth === false && config.allowInsecure === false && !isLoopback(String(config.host))) {
-    problems.push("AUTH=off lets everybody who reaches HOST do everything: set AUTH=on, or ALLOW_INSECURE=yes.");
+  if (config.auth === false && config.allowInsecure === false) {
+    const proxy = proxyVariable(env);
+    const way = !isLoopback(String(config.host)) ? `HOST=${config.host}` : proxy;
+    if (way !== undefined)
+      problems.push(
+        `AUTH=off with ${way} lets everybody who reaches the service do everything: set AUTH=on, or ALLOW_INSECURE=yes.`,
+      );
   }
   if (problems.length > 0) throw new ConfigError(problems);
   // Each key was parsed by its own entry of the table that the type is computed from.
@@ -449,7 +456,8 @@ function read(entry: Variable<unknown>, env: Environment, problems: string[]): u
   }
 }
 
-/** Quoted and cut, so that a file pasted into a variable does not fill the screen. */
+/** Quoted and cut, so that a file pasted into a variable does not fill the screen; without the password of a URL. */
 function quoted(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  const shown = text.replace(/\/\/[^/?#]*@/, "//***@");
+  return JSON.stringify(shown.length > 60 ? `${shown.slice(0, 60)}…` : shown);
 }

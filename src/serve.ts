@@ -7,8 +7,7 @@ import { type MigrateOptions, migrate, pendingMigrations } from "./db/migrate.ts
 import { type Database, openDatabase } from "./db/pool.ts";
 import { settleTls } from "./db/tls-probe.ts";
 import { parseDatabaseUrl } from "./db/url.ts";
-import { endangering } from "./domain/admin/durability.ts";
-import { durabilitySettings, tasksByState } from "./domain/admin/queries.ts";
+import { tasksByState } from "./domain/admin/queries.ts";
 import { createEngine, type RunningEngine } from "./engine/create.ts";
 import { TOPICS } from "./engine/hints.ts";
 import { createEntrance } from "./entrance.ts";
@@ -27,6 +26,7 @@ import { describeService } from "./rpc/openrpc.ts";
 import { createRates } from "./rpc/rates.ts";
 import { RpcSockets } from "./rpc/websocket.ts";
 import { serveHttp } from "./runtime/index.ts";
+import { refuseForgetful, refusePlainText, warnOfOpenDoor } from "./unsafe.ts";
 import { upkeepJobs } from "./upkeep/jobs.ts";
 import { type Job, startUpkeep } from "./upkeep/loop.ts";
 import { ensurePartitions } from "./upkeep/partitions.ts";
@@ -70,6 +70,7 @@ export interface UsedDatabase extends MigrateOptions {
 }
 
 export async function useDatabase(config: Config, log: Logger): Promise<UsedDatabase> {
+  await refusePlainText(config, log);
   const common = { migrationsDir: MIGRATIONS_DIR, log };
   if (config.databaseUrl !== null)
     return {
@@ -105,7 +106,7 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
   undoing.add(() => used.stop());
   if (config.migrateOnStart) await migrate(used);
   const { hot, cold } = await openPools(config, used, undoing);
-  await refuseUnsafe(config, cold, log);
+  await refuseForgetful(config, cold, log);
   const listener = createListener({
     target: await settleTls(parseDatabaseUrl(used.directUrl ?? used.url)),
     log,
@@ -145,6 +146,7 @@ async function openPools(
     idleTimeoutMs: config.idleTimeoutMs,
     acquireTimeoutMs: config.acquireTimeoutMs,
     rowChecks: config.rowChecks,
+    durable: !config.allowUnsafeDatabase,
   };
   const hot = await openDatabase({ ...common, name: "hot", size: hotSize, indexOnly: true });
   undoing.add(() => hot.end());
@@ -200,16 +202,6 @@ export async function createUser(config: Config, log: Logger, person: NewPerson)
   } finally {
     await used.stop();
   }
-}
-
-/** A database that may forget what it acknowledged would break the service's first promise. */
-async function refuseUnsafe(config: Config, cold: Database, log: Logger): Promise<void> {
-  const dangers = endangering(await cold.run((db) => db.any(durabilitySettings())));
-  if (dangers.length === 0) return;
-  const text = dangers.map(({ setting, value, why }) => `${setting} is ${value}: ${why}`).join("; ");
-  if (!config.allowUnsafeDatabase)
-    throw new Error(`The database may lose acknowledged tasks (${text}). Change it, or set ALLOW_UNSAFE_DATABASE=on.`);
-  log.warn("the database may lose acknowledged tasks", { settings: text });
 }
 
 function connectHints({ context }: RunningEngine, listener: Listener): void {
@@ -305,6 +297,7 @@ async function listen(
     },
     sockets: { messageBytesMax: bodyBytesMax, silentSecondsMax: SILENT_SECONDS_MAX },
   });
+  warnOfOpenDoor(config, log);
   log.info("listening", { url: server.url, version: VERSION });
   let stopped: Promise<void> | undefined;
   undoing.add(async () => {

@@ -165,6 +165,20 @@ test.each([
   ["127.8.9.10", false],
   ["::1", false],
   ["LocalHost", false],
+  [" ", false],
+  ["", false],
+  ["0:0:0:0:0:0:0:1", false],
+  ["::ffff:127.0.0.1", false],
+  ["::FFFF:7f00:0001", false],
+  // Loopback to some programs and not to others, or to the system's own files and DNS.
+  ["localhost.", true],
+  ["app.localhost", true],
+  ["127.1", true],
+  ["0", true],
+  ["127.999.0.1", true],
+  ["::ffff:10.0.0.1", true],
+  ["::ffff:128.0.0.1", true],
+  ["::127.0.0.1", true],
   ["0.0.0.0", true],
   ["::", true],
   ["10.0.0.1", true],
@@ -190,6 +204,34 @@ test("what may be under way holds at least one body", () => {
     "SOCKET_BYTES_MAX must not be below BODY_BYTES_MAX.",
     "BODIES_BYTES_MAX must not be below BODY_BYTES_MAX.",
   ]);
+});
+
+test.each([
+  ["PUBLIC_URL", "https://queue.example.com"],
+  ["TRUSTED_PROXIES", "127.0.0.1"],
+])("%s says that others come by a proxy, so loopback alone lets nobody in", (name, value) => {
+  expect(readConfig({ [name]: value }).auth).toBe(true);
+  expect(readConfig({ [name]: " " }).auth).toBe(false);
+  expect(problems({ [name]: value, AUTH: "off" })).toEqual([
+    `AUTH=off with ${name} lets everybody who reaches the service do everything: set AUTH=on, or ALLOW_INSECURE=yes.`,
+  ]);
+  expect(readConfig({ [name]: value, AUTH: "off", ALLOW_INSECURE: "yes" }).auth).toBe(false);
+});
+
+test("listening without credentials beyond loopback says what, why, and what to set", () => {
+  expect(problems({ HOST: "0.0.0.0", AUTH: "off" })).toEqual([
+    "AUTH=off with HOST=0.0.0.0 lets everybody who reaches the service do everything: set AUTH=on, or ALLOW_INSECURE=yes.",
+  ]);
+});
+
+test("the password of a URL is not shown either", () => {
+  const found = problems({
+    OPENSQS_URL: "ftp://u:s3cret@h/",
+    PUBLIC_URL: "https://u:s3cret@h",
+    ALLOWED_ORIGINS: "x://u:s3cret@h",
+  });
+  expect(found).toHaveLength(3);
+  expect(found.join()).not.toContain("s3cret");
 });
 
 test("LISTEN_DATABASE_URL alone is refused", () => {

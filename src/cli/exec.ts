@@ -10,9 +10,10 @@ const STDERR_TAIL = 2000;
 const KILL_AFTER_MS = 5000;
 
 // The task's facts go in as positional arguments, so that no name from outside is ever read as shell text. Exported
-// inside the shell, because only src/config.ts reads this process's environment, which the command inherits untouched.
+// inside the shell, because only src/config.ts reads this process's environment, which the command inherits but for what
+// opens the service: a command deals with what others have sent, and need not be able to do more than its worker lets it.
 const WRAPPER =
-  'export OPENSQS_TASK_ID="$1" OPENSQS_QUEUE="$2" OPENSQS_TASK_NAME="$3" OPENSQS_ATTEMPT="$4" ' +
+  'unset OPENSQS_KEY ADMIN_KEY AUTH_SECRET; export OPENSQS_TASK_ID="$1" OPENSQS_QUEUE="$2" OPENSQS_TASK_NAME="$3" OPENSQS_ATTEMPT="$4" ' +
   'OPENSQS_WORKFLOW_ID="$5" OPENSQS_WORKFLOW_KEY="$6" OPENSQS_INPUTS="$7"; exec /bin/sh -c "$8"';
 
 /** The command ended with something else than 0. */

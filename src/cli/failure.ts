@@ -20,8 +20,9 @@ export function describeError(error: unknown): string {
       error.outcome === "not_sent" && error.status === null ? " Is it running? Start it with: opensqs serve" : "";
     return printable(`${error.message}${hint}`);
   }
-  if (error instanceof Error) return error.message === "" ? error.name : error.message;
-  return String(error);
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  // Lines of ours, or of a program that was run; within one, only what can be seen: a database may have worded it.
+  return text.split("\n").map(printable).join("\n");
 }
 
 /** The service's messages are the same for every case; what differs is in the data. */

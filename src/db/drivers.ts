@@ -1,17 +1,15 @@
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions as TlsOptions } from "node:tls";
 import type { ClientConfig } from "pg";
-import { type DatabaseTarget, DatabaseUrlError, isLoopback } from "./url.ts";
+import { type DatabaseTarget, DatabaseUrlError, isLocal } from "./url.ts";
 
 /** The options for tls.connect, or undefined for plain text. Reads the certificate files; throws DatabaseUrlError. */
 export function tlsOptions(target: DatabaseTarget): TlsOptions | undefined {
   const mode = target.sslMode;
   if (mode === "disable") return undefined;
+  const verifies = isVerified(target);
   // Only where settleTls() was not asked, or got no answer.
-  if ((mode === "allow" || mode === "prefer") && isLoopback(target.host)) return undefined;
-  // What libpq calls backward compatibility: beside a root certificate, require verifies like verify-ca.
-  const verifies =
-    mode === "verify-full" || mode === "verify-ca" || (mode === "require" && target.sslRootCert !== null);
+  if ((mode === "allow" || mode === "prefer") && isLocal(target.host)) return undefined;
   const root = target.sslRootCert;
   return {
     rejectUnauthorized: verifies,
@@ -20,6 +18,12 @@ export function tlsOptions(target: DatabaseTarget): TlsOptions | undefined {
     ...(target.sslCert === null ? {} : { cert: readPem(target.sslCert, "sslcert") }),
     ...(target.sslKey === null ? {} : { key: readPem(target.sslKey, "sslkey") }),
   };
+}
+
+/** Whether the server must prove who it is. Without that, TLS keeps out those who listen, and not those who answer in its place. */
+export function isVerified({ sslMode, sslRootCert }: DatabaseTarget): boolean {
+  // What libpq calls backward compatibility: beside a root certificate, require verifies like verify-ca.
+  return sslMode === "verify-full" || sslMode === "verify-ca" || (sslMode === "require" && sslRootCert !== null);
 }
 
 function readPem(path: string, parameter: string): string {

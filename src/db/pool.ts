@@ -27,6 +27,11 @@ export interface PoolOptions {
   readonly rowChecks: boolean;
   /** Keep the planner to index access: for the engine's statements (see INDEX_ONLY). */
   readonly indexOnly: boolean;
+  /**
+   * Through a pooler, commit durably whatever synchronous_commit is: another of its clients may have turned it off on a
+   * connection that we are given next.
+   */
+  readonly durable?: boolean;
 }
 
 /** All connections were busy for too long. Nothing was sent. */
@@ -126,7 +131,7 @@ function database(pool: DatabasePool, options: PoolOptions, settings: Record<str
   const transaction = <T>(work: (db: Db) => Promise<T>): Promise<T> =>
     withConnection(pool, options, (connection) =>
       connection.transaction(async (tx) => {
-        if (settings) await tx.query(setLocal(settings));
+        if (settings) await tx.query(setLocal(settings, options.durable === true));
         return await work(tx);
       }),
     );
@@ -160,9 +165,16 @@ function withConnection<T>(pool: DatabasePool, options: PoolOptions, work: (db: 
   });
 }
 
-const setLocal = (settings: Record<string, string>) => sql.type(z.looseObject({}))`
+const DURABLE = sql.fragment`
+  set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true)`;
+
+/** One row of settings, no table; `durable` leaves every value of synchronous_commit but "off" as it is. */
+const setLocal = (settings: Record<string, string>, durable: boolean) => sql.type(z.looseObject({}))`
   select ${sql.join(
-    Object.entries(settings).map(([name, value]) => sql.fragment`set_config(${name}, ${value}, true)`),
+    [
+      ...Object.entries(settings).map(([name, value]) => sql.fragment`set_config(${name}, ${value}, true)`),
+      ...(durable ? [DURABLE] : []),
+    ],
     sql.fragment`, `,
   )}`;
 

@@ -1,5 +1,6 @@
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
+import { isLoopback } from "../lib/loopback.ts";
 
 /** As libpq names them, and no-verify, which node-postgres added: TLS without verification even beside a root certificate. */
 export const SSL_MODES = ["disable", "allow", "prefer", "require", "no-verify", "verify-ca", "verify-full"] as const;
@@ -194,15 +195,16 @@ function sslMode(parameters: Parameters, host: string, rootCert: string | null):
 /** libpq's own default, prefer, would send tasks in plain text to whoever answers in the server's place. */
 function defaultMode(host: string, rootCert: string | null): SslMode {
   if (rootCert === "system") return "verify-full";
-  return isLoopback(host) ? "disable" : "require";
+  return isLocal(host) ? "disable" : "require";
 }
 
 export function isSocket(host: string): boolean {
   return host.startsWith("/");
 }
 
-export function isLoopback(host: string): boolean {
-  return isSocket(host) || /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
+/** Whether nobody can stand between: what is said goes over no wire. */
+export function isLocal(host: string): boolean {
+  return isSocket(host) || isLoopback(host);
 }
 
 /** Where a target is, for logs and errors: host, port and database, nothing secret. */

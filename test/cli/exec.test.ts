@@ -62,6 +62,22 @@ test("the command knows its task, and a name is never read as shell text", async
   expect(await done).toBe(`${given.id}|q|$(touch pwned); "x"|3`);
 });
 
+test("the command gets the worker's environment, without what opens the service", async () => {
+  const secrets = { OPENSQS_KEY: "k", ADMIN_KEY: "a", AUTH_SECRET: "s" };
+  Object.assign(process.env, secrets, { OPENSQS_EXEC_TEST: "kept" });
+  try {
+    const names = [...Object.keys(secrets), "OPENSQS_EXEC_TEST"];
+    expect(await run(`echo "${names.map((name) => `\${${name}-none}`).join(" ")}"`).done).toBe("none none none kept");
+    // Nor in what the system shows of the process.
+    if (process.platform === "linux")
+      expect(
+        await run("tr '\\0' '\\n' </proc/$$/environ | grep -cE '^(OPENSQS_KEY|ADMIN_KEY|AUTH_SECRET)=' || true").done,
+      ).toBe(0);
+  } finally {
+    for (const name of [...Object.keys(secrets), "OPENSQS_EXEC_TEST"]) delete process.env[name];
+  }
+});
+
 test("the results of what the task depends on are in a file, those that came later too, which goes again", async () => {
   const given = task({
     inputs: { a: { n: 1 } },

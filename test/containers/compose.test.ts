@@ -136,6 +136,18 @@ describe("the service", () => {
     }
   });
 
+  test("lets nobody in without a key, and has none that is known", () => {
+    const config = (env: Record<string, string>) =>
+      readConfig({ ...image.env, ...composeFile(env).services.app.environment });
+    expect(config({})).toMatchObject({ auth: true, allowInsecure: false, adminKey: null, authSecret: null });
+    expect(config({ ADMIN_KEY: "sixteen-letters-" }).adminKey).toBe("sixteen-letters-");
+    // Its image alone, too.
+    expect(readConfig(image.env)).toMatchObject({ auth: true, adminKey: null });
+    expect(COMPOSE_TEXT + Object.entries(image.env)).not.toContain("ALLOW_INSECURE");
+    // Who migrates needs no key.
+    expect(Object.keys(composeFile({}).services.migrate.environment)).toEqual(["DATABASE_URL"]);
+  });
+
   test("is published on this machine only, unless told otherwise", () => {
     expect(app.ports).toEqual(["127.0.0.1:8080:8080"]);
     for (const service of [postgres, migrate]) expect(service.ports).toEqual([]);

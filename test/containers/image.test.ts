@@ -14,7 +14,8 @@ import { buildImage, type ScratchImage } from "./scratch-image.ts";
 
 /** The port on which the compose file would publish the service; callers name it, and the service never sees it. */
 const PUBLISHED = "18080";
-const { app, migrate } = composeFile({ OPENSQS_PORT: PUBLISHED }).services;
+const ADMIN_KEY = `key-of-the-image-test-${crypto.randomUUID()}`;
+const { app, migrate } = composeFile({ OPENSQS_PORT: PUBLISHED, ADMIN_KEY }).services;
 
 const database = emptyDatabase();
 let scratch: string;
@@ -121,7 +122,7 @@ test("the health check knows an answer that is not well, and needs no proxy for 
 function enqueue(host: string): Promise<Response> {
   return fetch(`http://127.0.0.1:${port}/rpc`, {
     method: "POST",
-    headers: { host, "content-type": "application/json" },
+    headers: { host, authorization: `Bearer ${ADMIN_KEY}`, "content-type": "application/json" },
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "task.enqueue", params: { queue: "mail" } }),
   });
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, chownSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { resolveBinary } from "dbmate";
@@ -10,6 +10,7 @@ import { z } from "zod";
 import { clientConfig, dbmateUrl, slonikTarget, tlsOptions } from "../../src/db/drivers.ts";
 import { settleTls } from "../../src/db/tls-probe.ts";
 import { parseDatabaseUrl } from "../../src/db/url.ts";
+import { hasOpenssl, makeCertificates } from "../support/certificates.ts";
 import { startThrowaway, type ThrowawayServer } from "../support/throwaway.ts";
 
 setDefaultTimeout(60_000);
@@ -64,31 +65,6 @@ describe("what each driver is given", () => {
     expect(() => tlsOptions(missing)).toThrow("sslrootcert: /nowhere/ca.pem cannot be read");
   });
 });
-
-/** Makes a certificate authority and, signed by it, a certificate for `localhost` and for nothing else. */
-function makeCertificates(folder: string): void {
-  const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
-  const newKey = ["-newkey", "rsa:2048", "-nodes"];
-  openssl(
-    "req",
-    "-x509",
-    ...newKey,
-    "-keyout",
-    "ca.key",
-    "-out",
-    "ca.crt",
-    "-days",
-    "2",
-    "-subj",
-    "/CN=test authority",
-  );
-  openssl("req", ...newKey, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost");
-  writeFileSync(join(folder, "names"), "subjectAltName=DNS:localhost\n");
-  const signing = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "names"];
-  openssl("x509", "-req", "-in", "server.csr", ...signing, "-out", "server.crt", "-days", "2");
-}
-
-const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 
 describe.skipIf(!hasOpenssl)("all three drivers on a real server with TLS", () => {
   const folder = mkdtempSync(join(tmpdir(), "opensqs-tls-"));

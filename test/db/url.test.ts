@@ -73,7 +73,11 @@ describe("sslmode", () => {
 
   test.each([
     ["localhost", "disable"],
-    ["app.localhost", "disable"],
+    ["app.localhost", "require"],
+    ["127.1", "require"],
+    ["127.0.0.1.nip.io", "require"],
+    ["127.999.0.1", "require"],
+    ["::ffff:127.0.0.1", "disable"],
     ["127.0.0.1", "disable"],
     ["127.1.2.3", "disable"],
     ["10.0.0.1", "require"],
@@ -81,7 +85,8 @@ describe("sslmode", () => {
     ["localhost.example.com", "require"],
     ["127.0.0.1.example.com", "require"],
   ])("without one, %s gets %s", (host, mode) => {
-    expect(parseDatabaseUrl(`postgres://u@${host}/d`).sslMode).toBe(mode as never);
+    const place = host.includes(":") ? `[${host}]` : host;
+    expect(parseDatabaseUrl(`postgres://u@${place}/d`).sslMode).toBe(mode as never);
   });
 
   test("a Unix socket never has TLS, whatever is asked for", () => {

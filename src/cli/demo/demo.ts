@@ -16,6 +16,17 @@ const POLL_MS = 100;
 /** A run takes about ten seconds; this is for one that hangs. */
 const GIVE_UP_MS = 120_000;
 
+/** Set for another service, and nothing that these processes should know. */
+const NOT_THE_DEMOS = {
+  DATABASE_URL: null,
+  LISTEN_DATABASE_URL: null,
+  ADMIN_KEY: null,
+  AUTH_SECRET: null,
+  OPENSQS_KEY: null,
+  PUBLIC_URL: null,
+  TRUSTED_PROXIES: null,
+};
+
 /** What the steps of the demo share. */
 interface Stage {
   readonly context: CommandContext;
@@ -53,8 +64,7 @@ async function startService(stage: Stage): Promise<void> {
   const { context, url, folder, say } = stage;
   say.write("Starting a service with a PostgreSQL of its own; that takes some seconds …\n");
   const service = startChild([...context.program, "demo-serve"], {
-    DATABASE_URL: null,
-    LISTEN_DATABASE_URL: null,
+    ...NOT_THE_DEMOS,
     HOST: "127.0.0.1",
     AUTH: "off",
     PORT: new URL(url).port,
@@ -107,7 +117,7 @@ async function workAndKill(stage: Stage): Promise<void> {
 
 function startWorker({ context, url, folder, children }: Stage, number: number): Child {
   const command = [...context.program, "--url", url, "demo-worker", QUEUE, reportFile(folder, number)];
-  const child = startChild(command, {});
+  const child = startChild(command, NOT_THE_DEMOS);
   children.push(child);
   return child;
 }

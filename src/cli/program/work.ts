@@ -9,7 +9,9 @@ and OPENSQS_TASK_ID, OPENSQS_QUEUE, OPENSQS_TASK_NAME and OPENSQS_ATTEMPT in its
 environment; for a task of a workflow OPENSQS_WORKFLOW_ID and
 OPENSQS_WORKFLOW_KEY too. If the task depends on others, OPENSQS_INPUTS is the
 path of a file with their results: a JSON object, by key in a workflow, by id
-outside. It goes when the command ends; else the variable is empty. Exit code
+outside. It goes when the command ends; else the variable is empty. The worker's
+own OPENSQS_KEY, ADMIN_KEY and AUTH_SECRET are not in it: a command that calls
+the service needs a key of its own, under another name. Exit code
 0 completes the task with what was written to standard output as the result:
 as JSON if it is JSON, else as text. Any other exit code fails the attempt,
 with the end of standard error as the message; the service tries it again

@@ -1,9 +1,52 @@
-/** Settings under which PostgreSQL may forget a commit that it has acknowledged, or be damaged by a crash. */
-const ENDANGERING: Record<string, { bad: readonly string[]; why: string }> = {
-  fsync: { bad: ["off"], why: "a crash of the machine can damage the whole database" },
-  full_page_writes: { bad: ["off"], why: "a crash of the machine can leave half-written pages" },
-  synchronous_commit: { bad: ["off"], why: "a crash of the server can lose what was acknowledged" },
+/** What of a setting's values is bad: PostgreSQL may then forget a commit that it has acknowledged, or be damaged by a crash. */
+interface Danger {
+  readonly isBad: (value: string) => boolean;
+  readonly why: string;
+}
+
+const when = (bad: string) => (value: string) => value === bad;
+
+/** Not a setting: names of our tables stand as its value. */
+export const UNLOGGED = "unlogged tables";
+
+export const ENDANGERING: Readonly<Record<string, Danger>> = {
+  fsync: { isBad: when("off"), why: "a crash of the machine can damage the whole database" },
+  full_page_writes: { isBad: when("off"), why: "a crash of the machine can leave half-written pages" },
+  synchronous_commit: { isBad: when("off"), why: "a crash of the server can lose what was acknowledged" },
+  data_sync_retry: { isBad: when("on"), why: "a write that the disk refused may be taken for done" },
+  zero_damaged_pages: { isBad: when("on"), why: "a damaged page is emptied instead of reported" },
+  ignore_checksum_failure: { isBad: when("on"), why: "damaged pages are read and written on" },
+  [UNLOGGED]: { isBad: () => true, why: "a crash of the server empties them" },
 };
+
+/** All that the migrations make; a test compares. The partitions of a table come with it. */
+export const DURABLE_TABLES = [
+  "category",
+  "category_delta",
+  "project",
+  "queue",
+  "queue_delta",
+  "queue_rate",
+  "queue_total",
+  "request",
+  "schedule",
+  "schedule_run",
+  "schema_migrations",
+  "tag",
+  "tag_delta",
+  "task",
+  "task_catalogue",
+  "task_category",
+  "task_dedupe",
+  "task_dependency",
+  "task_lease",
+  "task_ready",
+  "task_tag",
+  "task_waiting",
+  "worker",
+  "workflow",
+  "workflow_delta",
+] as const;
 
 export interface Endangering {
   setting: string;
@@ -15,6 +58,6 @@ export interface Endangering {
 export function endangering(settings: readonly { setting: string; value: string }[]): Endangering[] {
   return settings.flatMap(({ setting, value }) => {
     const known = ENDANGERING[setting];
-    return known?.bad.includes(value) ? [{ setting, value, why: known.why }] : [];
+    return known?.isBad(value) ? [{ setting, value, why: known.why }] : [];
   });
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { sql } from "../../db/sql.ts";
+import { sql, texts } from "../../db/sql.ts";
+import { DURABLE_TABLES, ENDANGERING, UNLOGGED } from "./durability.ts";
 
 /** Milliseconds since 1970 by the database's clock, the only one that decides. */
 export const databaseNow = () => sql.type(z.strictObject({ now: z.number() }))`
@@ -20,9 +21,23 @@ export const health = () => sql.type(
     (select extract(epoch from max(now() - a.xact_start))::float8 from pg_stat_activity a
      where a.backend_xmin is not null and a.pid <> pg_backend_pid() and a.backend_type = 'client backend') as oldest_snapshot_seconds`;
 
+/**
+ * As they are for this very session, whether the server, the database, the role or the URL set them; and what of ours is
+ * unlogged, as "unlogged tables" with their names. A few rows of pg_settings; pg_class by its index on names.
+ */
 export const durabilitySettings = () => sql.type(z.strictObject({ setting: z.string(), value: z.string() }))`
   select name as setting, setting as value from pg_settings
-  where name in ('fsync', 'full_page_writes', 'synchronous_commit') order by name`;
+  where name = any(${texts(Object.keys(ENDANGERING))})
+  union all
+  select ${UNLOGGED}, string_agg(distinct t.table_name, ', ' order by t.table_name)
+  from unnest(${texts(DURABLE_TABLES)}) as t (table_name)
+  cross join lateral (
+    select c.oid from pg_class c where c.oid = to_regclass(quote_ident(t.table_name))
+    union all
+    select i.inhrelid from pg_inherits i where i.inhparent = to_regclass(quote_ident(t.table_name))) part
+  join pg_class c on c.oid = part.oid and c.relpersistence = 'u'
+  having count(*) > 0
+  order by 1`;
 
 /**
  * What must hold of every task, each with the tasks that break it; in one statement, so all of one snapshot. Reads all
