@@ -54,13 +54,14 @@ function rssOf({ pid }: SpawnedService): number {
   return Math.round(Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" })) / 1024);
 }
 
-function wrongLines(log: string): string[] {
+export function wrongLines(log: string): string[] {
   return log.split("\n").filter((line) => line !== "" && !isFine(line));
 }
 
+/** A line of the log, of no error. */
 function isFine(line: string): boolean {
   // What a terminal would take for more than text must not come through.
-  if (/[\u0000-\u001f\u007f]/.test(line)) return false;
+  if (/\p{Cc}/u.test(line)) return false;
   try {
     return (JSON.parse(line) as { level: string }).level !== "error";
   } catch {

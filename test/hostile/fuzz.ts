@@ -49,7 +49,7 @@ export async function fuzz({ url, seed, count, onProgress }: FuzzOptions): Promi
     ...Array.from({ length: SOCKET_CALLERS }, () => socketCaller(url)),
   ];
   for (let round = 0; left > 0; round++) {
-    const corpus = await record(url, `${seed}-${round}`);
+    const corpus = await record(url, `${round}-${random.roll(2 ** 31).toString(36)}`);
     let due = Math.min(left, ROUND);
     left -= due;
     const work = async (caller: Caller) => {
@@ -98,7 +98,7 @@ function findingOf(body: Buffer, came: Came): Finding | null {
     wrong,
     status,
     body: body.length > 3000 ? `${body.subarray(0, 3000).toString()}… (${body.length} bytes)` : body.toString(),
-    answer: answer && answer.slice(0, 2000),
+    answer: answer?.slice(0, 2000) ?? null,
   });
   if (came.kind === "broken") return shown(came.error, null, null);
   const [status, answer] = came.kind === "silence" ? [204, null] : [came.status, came.text];
