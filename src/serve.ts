@@ -203,10 +203,16 @@ async function listen(
     log,
     observe: metrics.observe,
     checkResults: config.rowChecks,
+    limits: config,
   });
   const stopping = new AbortController();
   const common = { dispatch, log, stopping: stopping.signal, project: DEFAULT_PROJECT };
-  const sockets = new RpcSockets({ ...common, socketsMax: config.socketsMax, callsMax: config.socketCallsMax });
+  const sockets = new RpcSockets({
+    ...common,
+    socketsMax: config.socketsMax,
+    callsMax: config.socketCallsMax,
+    limits: config,
+  });
   metrics.addGauge({
     name: "opensqs_sockets",
     help: "WebSocket connections that are open.",

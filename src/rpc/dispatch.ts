@@ -1,16 +1,19 @@
 import { type JSONRPCErrorResponse, JSONRPCServer, type JSONRPCSuccessResponse } from "json-rpc-2.0";
 import { InvalidParams, type ParamIssue, Refusal } from "../domain/refusals.ts";
 import type { Engine } from "../engine/engine.ts";
+import { createCostOf } from "./cost.ts";
 import { type Entry, type Envelope, readEnvelope } from "./envelope.ts";
 import {
   type ErrorLog,
   type ErrorType,
   errorResponse,
+  invalidRequest,
   methodNotFound,
   refusalsOf,
   type WireError,
   wireError,
 } from "./errors.ts";
+import { BODY_LIMITS, type BodyLimits } from "./limits.ts";
 import type { Call, Method } from "./method.ts";
 import { readParams } from "./params.ts";
 
@@ -32,6 +35,7 @@ export interface DispatchOptions {
   observe: Observe;
   /** For tests and development: a result unlike its schema, or a refusal its method does not list, is an internal error. */
   checkResults?: boolean;
+  limits?: BodyLimits;
 }
 
 /** What a call carries through json-rpc-2.0 beside its request. */
@@ -62,7 +66,12 @@ type Response = JSONRPCErrorResponse | JSONRPCSuccessResponse;
  */
 export function createDispatcher(options: DispatchOptions): Dispatch {
   const server = createServer(options);
-  const { log, observe } = options;
+  const { log, observe, limits = BODY_LIMITS } = options;
+  const costOf = createCostOf(options.methods);
+  const refused = (error: WireError) => {
+    observe(null)(error.data.type);
+    return print(errorResponse(null, error));
+  };
 
   const answer = async (entry: Entry, call: Call, refusal: Refusal | undefined): Promise<string | null> => {
     if (entry.kind === "refused") {
@@ -80,17 +89,19 @@ export function createDispatcher(options: DispatchOptions): Dispatch {
   };
 
   return async (body, call, refusal) => {
-    const envelope = typeof body === "string" || body instanceof Uint8Array ? readEnvelope(body) : body;
+    const envelope = typeof body === "string" || body instanceof Uint8Array ? readEnvelope(body, limits) : body;
     if (envelope.kind === "single") return answer(envelope.entry, call, refusal);
-    if (envelope.kind === "refused") {
-      observe(null)(envelope.error.data.type);
-      return print(errorResponse(null, envelope.error));
-    }
+    if (envelope.kind === "refused") return refused(envelope.error);
+    const cost = costOf(envelope);
+    if (cost > limits.batchCostMax) return refused(invalidRequest(tooCostly(cost, limits)));
     const answers = await Promise.all(envelope.entries.map((entry) => answer(entry, call, refusal)));
     const texts = answers.filter((text) => text !== null);
     return texts.length === 0 ? null : `[${texts.join(",")}]`;
   };
 }
+
+const tooCostly = (cost: number, { batchCostMax }: BodyLimits) =>
+  `The calls of the batch name or ask for ${cost} things; together they must not for more than ${batchCostMax}.`;
 
 function createServer(options: DispatchOptions): JSONRPCServer<Context> {
   const { log, observe } = options;
@@ -115,13 +126,13 @@ function createServer(options: DispatchOptions): JSONRPCServer<Context> {
 
 /** A method as json-rpc-2.0 calls it. It throws nothing but Answered. */
 function observed(method: Method, options: DispatchOptions): (params: unknown, context: Context) => Promise<unknown> {
-  const { engine, log, observe, checkResults = false } = options;
+  const { engine, log, observe, checkResults = false, limits = BODY_LIMITS } = options;
   return async (params, { call, issues, refusal }) => {
     const done = observe(method.name);
     try {
       if (refusal !== undefined) throw refusal;
       if (issues.length > 0) throw new InvalidParams(issues);
-      const read = readParams(method.params, params);
+      const read = readParams(method.params, params, limits.parametersMax);
       const running = method.run(engine, read, call);
       const result: unknown = await (checkResults ? checked(method, running) : running);
       done("ok");

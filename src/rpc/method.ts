@@ -16,6 +16,8 @@ export interface Method<P extends z.ZodType = z.ZodType, R extends z.ZodType = z
   readonly result: R;
   /** Changes something: takes `requestId`. */
   readonly changing: boolean;
+  /** What a call weighs at least in a batch, where it is more than 1; see cost.ts. */
+  readonly cost?: number;
   /** The refusals this method may answer, beside those any call may meet. */
   readonly refusals: readonly RefusalType[];
   run(engine: Engine, params: z.output<P>, call: Call): Promise<z.input<R>>;

@@ -4,6 +4,7 @@ import { type CallOfSocket, callOfSocket } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { readEnvelope } from "./envelope.ts";
 import type { ErrorLog } from "./errors.ts";
+import type { BodyLimits } from "./limits.ts";
 
 /**
  * Bytes of answers that may lie unread when a further one is due; with more, the connection is closed. Twice what 64 tasks
@@ -33,6 +34,7 @@ export interface SocketOptions {
   socketsMax: number;
   /** Calls of one connection that may run at a time; beyond, calls are refused as overloaded. A batch counts its members. */
   callsMax: number;
+  limits?: BodyLimits;
 }
 
 /**
@@ -142,9 +144,9 @@ class RpcSocket implements SocketEvents {
   }
 
   async #answer(text: string): Promise<void> {
-    const { dispatch, log, stopping, callsMax } = this.#options;
+    const { dispatch, log, stopping, callsMax, limits } = this.#options;
     try {
-      const envelope = readEnvelope(text);
+      const envelope = readEnvelope(text, limits);
       const calls = envelope.kind === "batch" ? envelope.entries.length : 1;
       const refusal = stopping.aborted || this.#running + calls > callsMax ? NOT_BEGUN : undefined;
       this.#running += calls;
