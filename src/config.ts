@@ -284,6 +284,26 @@ const VARIABLES = {
     whole(65_536, 2 ** 40),
     "Most bytes of bodies and messages that may be worked on at once over all connections; beyond, HTTP 503 or overloaded.",
   ),
+  nestingMax: variable(
+    "NESTING_MAX",
+    "64",
+    whole(8, 256),
+    "Levels of objects and arrays in a body, the request's own included.",
+  ),
+  batchMax: variable("BATCH_MAX", "100", whole(1, 1000), "Most calls of a batch."),
+  batchCostMax: variable(
+    "BATCH_COST_MAX",
+    "10000",
+    whole(1000, 1_000_000),
+    "Most things that the calls of a batch may name or ask for together: tasks, items, receipts, the limits of claims and lists, and 1 for other calls.",
+  ),
+  valuesMax: variable(
+    "VALUES_MAX",
+    "250000",
+    whole(10_000, 10_000_000),
+    "Most values in a body: members, elements, and the objects and arrays they are in.",
+  ),
+  parametersMax: variable("PARAMETERS_MAX", "100", whole(30, 1_000_000), "Most members of a call's params."),
   auth: variable("AUTH", authFallback, onOff, "Demand a credential on every call.", {
     fallbackText:
       "off where HOST is a loopback address and neither PUBLIC_URL nor TRUSTED_PROXIES names a proxy, else on",
@@ -436,6 +456,9 @@ export function readConfig(env: Environment): Config {
       problems.push(
         `AUTH=off with ${way} lets everybody who reaches the service do everything: set AUTH=on, or ALLOW_INSECURE=yes.`,
       );
+  }
+  if (config.socketCallsMax !== null && Number(config.batchMax) > Number(config.socketCallsMax)) {
+    problems.push("SOCKET_CALLS_MAX must not be less than BATCH_MAX: a full batch must fit.");
   }
   if (problems.length > 0) throw new ConfigError(problems);
   // Each key was parsed by its own entry of the table that the type is computed from.

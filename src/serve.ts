@@ -253,10 +253,11 @@ async function listen(
     observe: metrics.observe,
     checkResults: config.rowChecks,
     ...(config.auth && { polls: new LongPolls(config.longPollsPerKey) }),
+    limits: config,
   });
   const stopping = new AbortController();
   const rates = config.auth ? createRates(config.ratePerKey, config.ratePerAddress) : null;
-  const common = { dispatch, log, stopping: stopping.signal, rates };
+  const common = { dispatch, log, stopping: stopping.signal, rates, body: config };
   const limits: SharedLimits = { bodies: new Budget(config.bodiesBytesMax), calls: new Budget(config.callsMax) };
   const sockets = new RpcSockets({
     ...common,

@@ -6,8 +6,10 @@ import {
   type DatabasePool,
   type Interceptor,
   type QueryResultRow,
+  SlonikError,
 } from "slonik";
 import { z } from "zod";
+import { violatedConstraint } from "./failure.ts";
 import { sql } from "./sql.ts";
 
 /** What runs a query: a pool, or a transaction on one of its connections. */
@@ -144,8 +146,37 @@ function database(pool: DatabasePool, options: PoolOptions, settings: Record<str
   };
 }
 
+/** What work on a connection came to, where the connection is as good as before. */
+type Came<T> = { readonly value: T } | { readonly error: unknown };
+
+/**
+ * Slonik closes the connection that a piece of work throws on. A refusal says nothing about the connection, and whoever
+ * could have refusals at will would keep PostgreSQL forking and planning: so what is no fault of the driver is carried
+ * past Slonik and thrown behind it.
+ */
+async function withConnection<T>(pool: DatabasePool, options: PoolOptions, work: (db: Db) => Promise<T>): Promise<T> {
+  const came = await onConnection(pool, options, async (connection): Promise<Came<T>> => {
+    try {
+      return { value: await work(connection) };
+    } catch (error) {
+      if (!leavesConnectionGood(error)) throw error;
+      return { error };
+    }
+  });
+  if ("error" in came) throw came.error;
+  return came.value;
+}
+
+/** True for errors that the database had no part in, and for a constraint that was violated. */
+function leavesConnectionGood(error: unknown): boolean {
+  if (violatedConstraint(error) !== null) return true;
+  for (let at: unknown = error; at instanceof Error; at = at.cause)
+    if (at instanceof SlonikError || "code" in at) return false;
+  return true;
+}
+
 /** Slonik waits for a free connection without end; here a call gives up in time, and what it is given later it hands back. */
-function withConnection<T>(pool: DatabasePool, options: PoolOptions, work: (db: Db) => Promise<T>): Promise<T> {
+function onConnection<T>(pool: DatabasePool, options: PoolOptions, work: (db: Db) => Promise<T>): Promise<T> {
   const { waitingClients, acquiredConnections, pendingConnections } = pool.state();
   if (waitingClients === 0 && acquiredConnections + pendingConnections < options.size) return pool.connect(work);
   return new Promise((resolve, reject) => {

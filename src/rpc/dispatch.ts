@@ -2,16 +2,19 @@ import { type JSONRPCErrorResponse, JSONRPCServer, type JSONRPCSuccessResponse }
 import { InvalidParams, type ParamIssue, Refusal } from "../domain/refusals.ts";
 import type { Engine } from "../engine/engine.ts";
 import { authorise } from "./authorise.ts";
+import { createCostOf } from "./cost.ts";
 import { type Entry, type Envelope, readEnvelope } from "./envelope.ts";
 import {
   type ErrorLog,
   type ErrorType,
   errorResponse,
+  invalidRequest,
   methodNotFound,
   refusalsOf,
   type WireError,
   wireError,
 } from "./errors.ts";
+import { BODY_LIMITS, type BodyLimits } from "./limits.ts";
 import { type LongPolls, mayWait } from "./long-polls.ts";
 import type { Call, Method } from "./method.ts";
 import { readParams } from "./params.ts";
@@ -36,6 +39,7 @@ export interface DispatchOptions {
   polls?: LongPolls;
   /** For tests and development: a result unlike its schema, or a refusal its method does not list, is an internal error. */
   checkResults?: boolean;
+  limits?: BodyLimits;
 }
 
 /** What a call carries through json-rpc-2.0 beside its request. */
@@ -66,7 +70,12 @@ type Response = JSONRPCErrorResponse | JSONRPCSuccessResponse;
  */
 export function createDispatcher(options: DispatchOptions): Dispatch {
   const server = createServer(options);
-  const { log, observe } = options;
+  const { log, observe, limits = BODY_LIMITS } = options;
+  const costOf = createCostOf(options.methods);
+  const refused = (error: WireError) => {
+    observe(null)(error.data.type);
+    return print(errorResponse(null, error));
+  };
 
   const answer = async (entry: Entry, call: Call, refusal: Refusal | undefined): Promise<string | null> => {
     if (entry.kind === "refused") {
@@ -84,17 +93,19 @@ export function createDispatcher(options: DispatchOptions): Dispatch {
   };
 
   return async (body, call, refusal) => {
-    const envelope = typeof body === "string" || body instanceof Uint8Array ? readEnvelope(body) : body;
+    const envelope = typeof body === "string" || body instanceof Uint8Array ? readEnvelope(body, limits) : body;
     if (envelope.kind === "single") return answer(envelope.entry, call, refusal);
-    if (envelope.kind === "refused") {
-      observe(null)(envelope.error.data.type);
-      return print(errorResponse(null, envelope.error));
-    }
+    if (envelope.kind === "refused") return refused(envelope.error);
+    const cost = costOf(envelope);
+    if (cost > limits.batchCostMax) return refused(invalidRequest(tooCostly(cost, limits)));
     const answers = await Promise.all(envelope.entries.map((entry) => answer(entry, call, refusal)));
     const texts = answers.filter((text) => text !== null);
     return texts.length === 0 ? null : `[${texts.join(",")}]`;
   };
 }
+
+const tooCostly = (cost: number, { batchCostMax }: BodyLimits) =>
+  `The calls of the batch name or ask for ${cost} things; together they must not for more than ${batchCostMax}.`;
 
 function createServer(options: DispatchOptions): JSONRPCServer<Context> {
   const { log, observe } = options;
@@ -119,13 +130,13 @@ function createServer(options: DispatchOptions): JSONRPCServer<Context> {
 
 /** A method as json-rpc-2.0 calls it. It throws nothing but Answered. */
 function observed(method: Method, options: DispatchOptions): (params: unknown, context: Context) => Promise<unknown> {
-  const { engine, log, observe, polls, checkResults = false } = options;
+  const { engine, log, observe, polls, checkResults = false, limits = BODY_LIMITS } = options;
   return async (params, { call, issues, refusal }) => {
     const done = observe(method.name);
     try {
       if (refusal !== undefined) throw refusal;
       if (issues.length > 0) throw new InvalidParams(issues);
-      const read = readParams(method.params, params);
+      const read = readParams(method.params, params, limits.parametersMax);
       authorise(method, read, call.principal);
       const run = () => method.run(engine, read, call);
       const running = polls && mayWait(read) ? polls.run(call.principal.id, run) : run();

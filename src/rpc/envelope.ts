@@ -3,12 +3,9 @@ import type { ParamIssue } from "../domain/refusals.ts";
 import { parseJson } from "../lib/json-fidelity.ts";
 import { shorten } from "../lib/json-path.ts";
 import { invalidRequest, parseError, type WireError } from "./errors.ts";
+import { BODY_LIMITS, type BodyLimits } from "./limits.ts";
 import { type Losses, lossesByRequest } from "./losses.ts";
 
-/** Levels of objects and arrays in a whole body, the request's own included. */
-export const NESTING_MAX = 64;
-/** Requests in one batch. */
-export const BATCH_MAX = 100;
 /** UTF-16 units in a request's id; an id is given back, so its length is bounded. */
 export const ID_CHARACTERS_MAX = 255;
 
@@ -20,7 +17,7 @@ export type Entry =
   | { kind: "request"; request: JSONRPCRequest; issues: readonly ParamIssue[] }
   | { kind: "refused"; id: JSONRPCID; error: WireError };
 
-/** A body: one entry, a batch of 1 to 100 of them, or refused as a whole with nothing done. */
+/** A body: one entry, a batch of 1 to 100 of them (as configured), or refused as a whole with nothing done. */
 export type Envelope =
   | { kind: "single"; entry: Entry }
   | { kind: "batch"; entries: readonly Entry[] }
@@ -35,17 +32,19 @@ export function callsIn(envelope: Envelope): number {
  * Checks a body before json-rpc-2.0 sees it: UTF-8, JSON, nesting, batch size, and each request's members.
  * Where that library deviates from the specification, this is what settles it.
  */
-export function readEnvelope(body: Uint8Array | string): Envelope {
+export function readEnvelope(body: Uint8Array | string, limits: BodyLimits = BODY_LIMITS): Envelope {
+  const { nestingMax, batchMax, valuesMax } = limits;
   const text = typeof body === "string" ? wellFormed(body) : decode(body);
   if (text === null) return { kind: "refused", error: parseError() };
-  const parsed = parseJson(text, NESTING_MAX);
+  const parsed = parseJson(text, nestingMax, valuesMax);
   if (parsed.kind === "malformed") return { kind: "refused", error: parseError() };
-  if (parsed.kind === "deep") return refuse(`The body is nested deeper than ${NESTING_MAX} levels.`);
+  if (parsed.kind === "deep") return refuse(`The body is nested deeper than ${nestingMax} levels.`);
+  if (parsed.kind === "many") return refuse(`The body holds more than ${valuesMax} values.`);
 
   const { value } = parsed;
   const batch = Array.isArray(value);
   if (batch && value.length === 0) return refuse("A batch must not be empty.");
-  if (batch && value.length > BATCH_MAX) return refuse(`A batch must not hold more than ${BATCH_MAX} requests.`);
+  if (batch && value.length > batchMax) return refuse(`A batch must not hold more than ${batchMax} requests.`);
   const losses = parsed.suspect ? lossesByRequest(text, batch) : null;
   if (!batch) return { kind: "single", entry: readEntry(value, losses?.[0]) };
   return { kind: "batch", entries: value.map((member: unknown, index) => readEntry(member, losses?.[index])) };

@@ -11,3 +11,25 @@ export interface SharedLimits {
 
 /** What was not begun may be sent again, here or elsewhere, without a thought: so `overloaded`, also while stopping. */
 export const NOT_BEGUN = new Refusal("overloaded", { retryAfterSeconds: 1 });
+/** What a body may hold, whatever its bytes. Variables of the same names change the figures; docs/limits.md lists all. */
+export interface BodyLimits {
+  /** Levels of objects and arrays in a whole body, the request's own included. */
+  readonly nestingMax: number;
+  /** Requests in one batch. */
+  readonly batchMax: number;
+  /** What the calls of a batch may weigh together; see cost.ts. */
+  readonly batchCostMax: number;
+  /** Values in a whole body: members, elements, and what they are in. Each costs memory and time, also in a small body. */
+  readonly valuesMax: number;
+  /** Members of one call's `params`. */
+  readonly parametersMax: number;
+}
+
+/** 250,000 values are more than any payload holds at its default limit; 4 MiB of them could be 1.4 million. */
+export const BODY_LIMITS: BodyLimits = {
+  nestingMax: 64,
+  batchMax: 100,
+  batchCostMax: 10_000,
+  valuesMax: 250_000,
+  parametersMax: 100,
+};

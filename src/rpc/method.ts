@@ -25,6 +25,8 @@ export interface Method<P extends z.ZodType = z.ZodType, R extends z.ZodType = z
   readonly queueIn?: "name";
   /** Whether a call takes the scope for the whole service, not for one project. */
   everywhere?(params: z.output<P>): boolean;
+  /** What a call weighs at least in a batch, where it is more than 1; see cost.ts. */
+  readonly cost?: number;
   /** The refusals this method may answer, beside those any call may meet. */
   readonly refusals: readonly RefusalType[];
   run(engine: Engine, params: z.output<P>, call: Call): Promise<z.input<R>>;

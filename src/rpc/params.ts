@@ -1,17 +1,31 @@
 import type { z } from "zod";
 import { InvalidParams, type ParamIssue } from "../domain/refusals.ts";
 import { formatPath } from "../lib/json-path.ts";
+import { BODY_LIMITS } from "./limits.ts";
 
 /**
  * Checks a call's parameters against its method's schema and returns what the schema makes of them (defaults filled in).
  * Throws InvalidParams with every issue; no issue shows a value that was sent.
  */
-export function readParams<P extends z.ZodType>(schema: P, params: unknown): z.output<P> {
+export function readParams<P extends z.ZodType>(
+  schema: P,
+  params: unknown,
+  parametersMax = BODY_LIMITS.parametersMax,
+): z.output<P> {
   if (Array.isArray(params))
     throw new InvalidParams([{ path: "", message: "must be an object: parameters are given by name" }]);
+  // Each unknown one is an issue of its own, and a body has room for hundreds of thousands.
+  if (hasMoreMembers(params, parametersMax))
+    throw new InvalidParams([{ path: "", message: `must not have more than ${parametersMax} members` }]);
   const read = schema.safeParse(params, { error: messageFor });
   if (!read.success) throw new InvalidParams(paramIssues(read.error.issues));
   return read.data;
+}
+
+function hasMoreMembers(params: unknown, max: number): boolean {
+  let members = 0;
+  for (const _ in params as object) if (++members > max) return true;
+  return false;
 }
 
 /** Zod's issues as the wire's, paths from the parameters' root. */

@@ -9,7 +9,7 @@ import type { Dispatch } from "./dispatch.ts";
 import { enter, refused } from "./entering.ts";
 import { callsIn, readEnvelope } from "./envelope.ts";
 import type { ErrorLog } from "./errors.ts";
-import { NOT_BEGUN, type SharedLimits } from "./limits.ts";
+import { type BodyLimits, NOT_BEGUN, type SharedLimits } from "./limits.ts";
 import type { Rates } from "./rates.ts";
 
 export interface PostLimits extends SharedLimits {
@@ -22,6 +22,7 @@ export interface PostOptions {
   dispatch: Dispatch;
   log: ErrorLog;
   limits: PostLimits;
+  body?: BodyLimits;
   authenticate: Authenticate;
   /** How many calls somebody may make; null: any number. */
   rates: Rates | null;
@@ -80,9 +81,9 @@ async function answerBody(
   request: Request,
   body: Uint8Array,
   { guest, address }: { readonly guest: Guest; readonly address: string },
-  { dispatch, limits, rates, stopping }: PostOptions,
+  { dispatch, limits, body: bodyLimits, rates, stopping }: PostOptions,
 ): Promise<Answer> {
-  const envelope = readEnvelope(body);
+  const envelope = readEnvelope(body, bodyLimits);
   const count = callsIn(envelope);
   const call = callOf(request, stopping, guest);
   const tooMany = rates?.(guest.principal.id, address, count);
@@ -102,7 +103,7 @@ async function turnAway(request: Request, refusal: Refusal, options: PostOptions
   const body = await read(request, STRANGERS_BYTES_MAX, options);
   if (body.kind !== "read") return refused(refusal);
   try {
-    const envelope = readEnvelope(body.bytes);
+    const envelope = readEnvelope(body.bytes, options.body);
     if (envelope.kind === "refused") return refused(refusal);
     const call = callOf(request, options.stopping, { principal: NOBODY, onEnd: () => () => {} });
     return refused(refusal, await options.dispatch(envelope, call, refusal));

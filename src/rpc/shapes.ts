@@ -29,8 +29,14 @@ export const JsonValue = z
 /** Years of fewer digits, and of more, are written in ways that not every parser of times understands alike. */
 const FIRST_TIME = Date.parse("1000-01-01T00:00:00Z");
 const LAST_TIME = Date.parse("9999-12-31T23:59:59.999Z");
+/** With nine digits of a second, and room. */
+const TIME_CHARACTERS_MAX = 40;
+/** PostgreSQL knows no zone as far from UTC as sixteen hours, and neither does anybody. */
+const FAR_OFFSET = /[+-](1[6-9]|2\d):/;
 export const Time = z.iso
   .datetime({ offset: true, error: "must be an ISO 8601 time such as 2026-01-31T12:00:00.000Z" })
+  .refine((text) => text.length <= TIME_CHARACTERS_MAX, `must not be longer than ${TIME_CHARACTERS_MAX} characters`)
+  .refine((text) => !FAR_OFFSET.test(text.slice(10, TIME_CHARACTERS_MAX)), "must be less than 16 hours from UTC")
   .refine(
     // What is no time at all has been told so already.
     (text) => !(Date.parse(text) < FIRST_TIME || Date.parse(text) > LAST_TIME),
@@ -69,6 +75,9 @@ export const Colour = z.string().regex(/^#[0-9A-Fa-f]{6}$/, "must be a colour su
 /** Longer searches than people type; each word costs a look-up. */
 export const SearchText = text(1_000);
 export const State = z.enum(STATES);
+/** More than there are can only be repetitions. */
+export const STATES_MAX = 10;
+export const States = z.array(State).min(1).max(STATES_MAX);
 export const SORTS = ["added", "-added", "finished", "-finished", "dueAt", "priority", "relevance"] as const;
 
 const PRIORITY_WORDS = { high: 2, medium: 5, low: 8 } as const;
@@ -89,6 +98,32 @@ export const Note = text(1_000);
 /** Progress as calls name it; a note that is not there is null, as answers write it. */
 export const Progress = z.strictObject({ percent: Percent, note: Note.nullable().default(null) });
 export const ProgressOut = z.strictObject({ percent: z.number(), note: z.string().nullable() });
+
+/** More issues than an answer shows are not looked for. */
+const ISSUES_ENOUGH = 100;
+
+/**
+ * A list whose items are looked at until there are issues enough. By itself Zod collects all of them: 1,000 tasks with
+ * 1,000 wrong dependencies each, a body of 4 MiB, took two seconds of everybody's time.
+ */
+export function many<T extends z.ZodType>(element: T, max: number): z.ZodArray<T> {
+  const list = z.array(element).min(1).max(max);
+  const parse = list._zod.parse;
+  list._zod.parse = (payload, context) => {
+    const items: unknown = payload.value;
+    if (!Array.isArray(items)) return parse(payload, context);
+    const read: unknown[] = [];
+    for (let at = 0; at < items.length && payload.issues.length < ISSUES_ENOUGH; at++) {
+      const one = element._zod.run({ value: items[at], issues: [] }, context);
+      if (one instanceof Promise) throw new Error("A parameter's schema must not be asynchronous.");
+      for (const issue of one.issues) payload.issues.push({ ...issue, path: [at, ...(issue.path ?? [])] });
+      read.push(one.value);
+    }
+    payload.value = read as typeof payload.value;
+    return payload;
+  };
+  return list;
+}
 
 /** What any call may carry. */
 export const inProject = { project: ProjectName.optional() };

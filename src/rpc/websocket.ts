@@ -5,7 +5,7 @@ import { type CallOfSocket, callOfSocket } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { callsIn, readEnvelope } from "./envelope.ts";
 import type { ErrorLog } from "./errors.ts";
-import { NOT_BEGUN, type SharedLimits } from "./limits.ts";
+import { type BodyLimits, NOT_BEGUN, type SharedLimits } from "./limits.ts";
 import type { Rates } from "./rates.ts";
 
 /**
@@ -37,6 +37,7 @@ export interface SocketOptions {
   /** Bytes of one connection's messages that may be unanswered at a time; beyond, likewise. */
   bytesMax: number;
   limits: SharedLimits;
+  body?: BodyLimits;
 }
 
 /**
@@ -172,9 +173,9 @@ class RpcSocket implements SocketEvents {
   }
 
   async #answer(text: string): Promise<void> {
-    const { dispatch, log, stopping, rates, guest, address } = this.#options;
+    const { dispatch, log, stopping, body, rates, guest, address } = this.#options;
     try {
-      const envelope = readEnvelope(text);
+      const envelope = readEnvelope(text, body);
       const calls = callsIn(envelope);
       const bytes = Buffer.byteLength(text);
       const tooMany = stopping.aborted ? undefined : rates?.(guest.principal.id, address, calls);

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { type Database, NoConnection, openDatabase } from "../../src/db/pool.ts";
+import { type Database, type Db, NoConnection, openDatabase } from "../../src/db/pool.ts";
 import { sql } from "../../src/db/sql.ts";
 import { type Pooler, startPooler } from "../support/pooler.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -48,6 +48,30 @@ describe("on a direct connection", () => {
       expect(small.waiting()).toBe(0);
     } finally {
       await small.end();
+    }
+  });
+
+  test("what is thrown over a connection leaves it open, unless the driver threw it", async () => {
+    const one = await openDatabase({ ...OPTIONS, dsn: database.url, size: 1 });
+    const backend = () =>
+      one.run((db) => db.oneFirst(sql.type(z.strictObject({ pid: z.int() }))`select pg_backend_pid() as pid`));
+    const refuse = async () => {
+      throw new Error("refused");
+    };
+    const violate = (db: Db) => db.query(sql.type(z.strictObject({}))`insert into project (name) values ('default')`);
+    const cancelled = (db: Db) => db.query(sql.type(z.looseObject({}))`select pg_cancel_backend(pg_backend_pid())`);
+    try {
+      const first = await backend();
+      for (const work of [refuse, violate]) {
+        await expect(one.run(work)).rejects.toThrow();
+        await expect(one.transaction(work)).rejects.toThrow();
+        expect(await backend()).toBe(first);
+        expect(await one.transaction((db) => db.one(settings()))).toMatchObject({ seqscan: "off" });
+      }
+      await expect(one.run(cancelled)).rejects.toThrow();
+      expect(await backend()).not.toBe(first);
+    } finally {
+      await one.end();
     }
   });
 

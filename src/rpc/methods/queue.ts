@@ -9,7 +9,7 @@ import {
   QueueStats,
   queuePolicy,
   repeatable,
-  State,
+  States,
   TaskName,
 } from "../shapes.ts";
 
@@ -101,7 +101,7 @@ export const resume = method({
 export const purge = method({
   name: "queue.purge",
   summary: "Removes a queue's tasks in the given states for good.",
-  params: z.strictObject({ ...named, states: z.array(State).min(1).default(["pending", "waiting"]) }),
+  params: z.strictObject({ ...named, states: States.default(["pending", "waiting"]) }),
   result: z.strictObject({ purged: z.int() }),
   changing: true,
   scope: "queue:write",

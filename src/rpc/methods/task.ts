@@ -15,6 +15,7 @@ import {
   JsonValue,
   LeaseSeconds,
   Limit,
+  many,
   Note,
   newTask,
   OwnerId,
@@ -29,6 +30,7 @@ import {
   SearchText,
   SORTS,
   State,
+  States,
   Tag,
   Task,
   TaskError,
@@ -68,10 +70,7 @@ export const enqueueMany = method({
     .strictObject({
       ...repeatable,
       ...defaultQueue,
-      tasks: z
-        .array(z.strictObject({ queue: QueueName.optional(), ...newTask }).superRefine(checkNewTask))
-        .min(1)
-        .max(MANY_MAX),
+      tasks: many(z.strictObject({ queue: QueueName.optional(), ...newTask }).superRefine(checkNewTask), MANY_MAX),
     })
     .superRefine(checkQueues),
   result: z.strictObject({ tasks: z.array(Enqueued) }),
@@ -135,7 +134,7 @@ export const complete = method({
 export const completeMany = method({
   name: "task.completeMany",
   summary: "Finishes up to 1,000 claimed tasks, each on its own.",
-  params: z.strictObject({ ...repeatable, items: z.array(z.strictObject(completion)).min(1).max(MANY_MAX) }),
+  params: z.strictObject({ ...repeatable, items: many(z.strictObject(completion), MANY_MAX) }),
   result: z.strictObject({ items: z.array(item(Completed)) }),
   changing: true,
   scope: "task:work",
@@ -159,7 +158,7 @@ export const fail = method({
 export const failMany = method({
   name: "task.failMany",
   summary: "Fails up to 1,000 claimed tasks, each on its own.",
-  params: z.strictObject({ ...repeatable, items: z.array(z.strictObject(failure)).min(1).max(MANY_MAX) }),
+  params: z.strictObject({ ...repeatable, items: many(z.strictObject(failure), MANY_MAX) }),
   result: z.strictObject({ items: z.array(item(Failed)) }),
   changing: true,
   scope: "task:work",
@@ -229,7 +228,7 @@ export const get = method({
 
 const filter = {
   queue: QueueName.optional(),
-  states: z.array(State).min(1).optional(),
+  states: States.optional(),
   names: z.array(TaskName).min(1).max(100).optional(),
   priority: Priority.optional(),
   tags: z.array(Tag).min(1).max(50).optional().describe("All of them, without regard to case."),

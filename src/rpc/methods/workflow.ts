@@ -7,8 +7,10 @@ import {
   inProject,
   inQueues,
   Limit,
+  many,
   Payload,
   repeatable,
+  STATES_MAX,
   Workflow,
   WorkflowId,
   WorkflowName,
@@ -19,7 +21,7 @@ import {
 const TASKS_MAX = 1000;
 const ofWorkflow = { ...repeatable, id: WorkflowId };
 
-const tasks = { ...defaultQueue, tasks: z.array(workflowTask).min(1).max(TASKS_MAX) };
+const tasks = { ...defaultQueue, tasks: many(workflowTask, TASKS_MAX) };
 
 // Not a z.record: that would drop a key such as __proto__.
 const Ids = Payload.describe("The tasks' ids by their keys.");
@@ -68,7 +70,7 @@ export const list = method({
   summary: "Workflows, the newest first; a page may be shorter than limit where they are large.",
   params: z.strictObject({
     ...inProject,
-    states: z.array(WorkflowState).min(1).optional(),
+    states: z.array(WorkflowState).min(1).max(STATES_MAX).optional(),
     limit: Limit(1000, 100),
     cursor: Cursor.optional(),
   }),
