@@ -114,8 +114,9 @@ describe("a key of one project with one scope", () => {
 
   test.each(Object.entries(EVERYWHERE))("%s is for those from everywhere", async (method, more) => {
     const methods = await service.methods();
-    const key = await service.keyOf(project, ["admin"]);
-    const give: Give = (kind, ...of) => (kind === "project" ? project : unknown(kind, ...of));
+    const own = await service.makeProject(`own of ${method}`);
+    const key = await service.keyOf(own, ["admin"]);
+    const give: Give = (kind, ...of) => (kind === "project" ? own : unknown(kind, ...of));
     const params = methods.params(method, give, new Map(more));
     const { error } = await answerOf(service.url, method, params, key);
     expect(error?.data).toEqual({ type: "forbidden", scope: "admin" });
