@@ -15,26 +15,38 @@ export interface RpcError {
   data: { type: string; [key: string]: unknown };
 }
 
+/** What a call brings beside its parameters. */
+export interface CallOptions {
+  signal?: AbortSignal;
+  /** An API key, shown as programs show it. */
+  key?: string | undefined;
+}
+
 /** One call over HTTP; gives the result, or throws the error object that was answered. */
 export async function rpc<M extends keyof Contract>(
   url: string,
   method: M,
   params: Contract[M]["params"],
-  options: { signal?: AbortSignal } = {},
+  options: CallOptions = {},
 ): Promise<Contract[M]["result"]> {
   const answer = await rawRpc(url, { jsonrpc: "2.0", id: 1, method, params }, options);
   if (answer.error) throw answer.error;
   return answer.result as Contract[M]["result"];
 }
 
-export async function rawRpc(url: string, body: unknown, options: { signal?: AbortSignal } = {}) {
-  const response = await fetch(`${url}/rpc`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: typeof body === "string" ? body : JSON.stringify(body),
-    ...options,
-  });
+export async function rawRpc(url: string, body: unknown, options: CallOptions = {}) {
+  const response = await post(url, body, options);
   return (await response.json()) as { id: unknown; result?: unknown; error?: RpcError };
+}
+
+/** One body over HTTP, and its answer as it comes. */
+export function post(url: string, body: unknown, { signal, key }: CallOptions = {}): Promise<Response> {
+  return fetch(`${url}/rpc`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(key !== undefined && { authorization: `Bearer ${key}` }) },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+    ...(signal && { signal }),
+  });
 }
 
 /** The error that a call is refused with; fails if it is not. */
@@ -81,7 +93,7 @@ export function testService(env: Record<string, string> = {}) {
     get databaseUrl() {
       return database.url;
     },
-    call: <M extends keyof Contract>(method: M, params: Contract[M]["params"], options?: { signal?: AbortSignal }) =>
+    call: <M extends keyof Contract>(method: M, params: Contract[M]["params"], options?: CallOptions) =>
       rpc(service.url, method, params, options),
   };
 }

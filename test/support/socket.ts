@@ -20,9 +20,10 @@ export interface RpcSocket {
   readonly closed: Promise<{ code: number; reason: string }>;
 }
 
-/** Opens a WebSocket to the service at `url`. Rejects if the service does not take it. */
-export async function rpcSocket(url: string): Promise<RpcSocket> {
-  const ws = new WebSocket(`${url.replace(/^http/, "ws")}/rpc`);
+/** Opens a WebSocket to the service at `url`, with an API key if one is given. Rejects if the service does not take it. */
+export async function rpcSocket(url: string, key?: string): Promise<RpcSocket> {
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const ws = new WebSocket(`${url.replace(/^http/, "ws")}/rpc`, { headers } as never);
   const calls = new Map<string, PromiseWithResolvers<unknown>>();
   const messages: unknown[] = [];
   const waiting: PromiseWithResolvers<unknown>[] = [];

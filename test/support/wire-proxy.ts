@@ -10,6 +10,8 @@ export interface WireProxy {
   /** What names this is carried out, but on the connection that asked for it nothing is answered any more. */
   swallow: RegExp | null;
   readonly connections: number;
+  /** How many statements clients have had run. */
+  readonly statements: number;
   close(): Promise<void>;
 }
 
@@ -18,15 +20,23 @@ const READY = "Z".charCodeAt(0);
 
 export async function startWireProxy(target: { host: string; port: number }): Promise<WireProxy> {
   const sockets = new Set<Socket>();
-  const state = { dropNotifications: false, silent: false, swallow: null as RegExp | null, connections: 0 };
+  const state = {
+    dropNotifications: false,
+    silent: false,
+    swallow: null as RegExp | null,
+    connections: 0,
+    statements: 0,
+  };
   const server: Server = createServer((client) => {
     state.connections += 1;
     const database = connect(target);
     const split = messageSplitter();
+    const statementsIn = statementCounter();
     let isIdle = false;
     let swallowing = false;
     client.on("data", (bytes) => {
       isIdle = false;
+      state.statements += statementsIn(Buffer.from(bytes));
       swallowing ||= state.swallow?.test(Buffer.from(bytes).toString("latin1")) ?? false;
       if (!state.silent) database.write(bytes);
     });
@@ -69,5 +79,30 @@ function messageSplitter(): (bytes: Buffer) => Buffer[] {
       rest = rest.subarray(end);
     }
     return messages;
+  };
+}
+
+/** Requests for encryption, which come before a connection's start-up message and have no type byte either. */
+const ENCRYPTION = [80877103, 80877104];
+const EXECUTE = "E".charCodeAt(0);
+const QUERY = "Q".charCodeAt(0);
+
+/** Counts the statements that a client has run, by the messages that each needs one of. */
+function statementCounter(): (bytes: Buffer) => number {
+  const split = messageSplitter();
+  let head = Buffer.alloc(0);
+  let isStarted = false;
+  return (bytes) => {
+    let rest = bytes;
+    if (!isStarted) {
+      head = Buffer.concat([head, bytes]);
+      while (!isStarted && head.length >= 8 && head.length >= head.readUInt32BE(0)) {
+        isStarted = !ENCRYPTION.includes(head.readUInt32BE(4));
+        head = head.subarray(head.readUInt32BE(0));
+      }
+      if (!isStarted) return 0;
+      rest = head;
+    }
+    return split(rest).filter(([type]) => type === EXECUTE || type === QUERY).length;
   };
 }
