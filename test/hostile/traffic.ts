@@ -26,6 +26,7 @@ export async function recordTraffic(make: Make, mark: string): Promise<WireCall[
   await workflows(call, mark);
   await schedules(call, mark);
   await queues(call, mark);
+  await access(call, mark);
   for (const method of ["admin.health", "admin.verify", "rpc.discover"]) await call(method, {});
   await farewell(call, mark);
   return recorded;
@@ -199,6 +200,24 @@ async function queues(call: Call, mark: string): Promise<void> {
   await call("queue.pause", { name });
   await call("queue.resume", { name });
   await call("queue.redrive", { name, state: "failed", names: ["one"], limit: 10, ratePerSecond: 5.5 });
+}
+
+async function access(call: Call, mark: string): Promise<void> {
+  const made = await call("apiKey.create", {
+    name: `key ${mark}`,
+    scopes: ["task:read", "task:work"],
+    queues: ["w-*", "q?"],
+    expiresInSeconds: 3600,
+  });
+  await call("apiKey.list", { limit: 2 });
+  const { id } = await call("apiKey.rotate", { id: made.id, overlapSeconds: 60 });
+  await call("apiKey.revoke", { id });
+  const name = `Project ${mark}`;
+  await call("project.members", { name, limit: 5 });
+  // Nobody has signed up here, so these two are refused, in the ordinary way.
+  const somebody = { name, userId: `user-${mark}` };
+  await call("project.addMember", { ...somebody, role: "member" }).catch(() => {});
+  await call("project.removeMember", somebody).catch(() => {});
 }
 
 /** What takes the others' ground away comes last. */

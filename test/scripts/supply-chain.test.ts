@@ -57,7 +57,7 @@ describe("bun.lock", () => {
 
   test("has no more packages in what runs than are known of", () => {
     // Raise it when a package is added on purpose: each is somebody else's code with the service's rights.
-    expect(closure(Object.keys(MANIFEST.dependencies)).size).toBeLessThanOrEqual(64);
+    expect(closure(Object.keys(MANIFEST.dependencies)).size).toBeLessThanOrEqual(83);
   });
 });
 
