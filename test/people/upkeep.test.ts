@@ -1,5 +1,7 @@
 /** Sessions and verifications that have run out are removed by the service itself. */
 import { expect, test } from "bun:test";
+import { sharedSecret } from "../../src/people/secret.ts";
+import { openPools } from "../support/pools.ts";
 import { testDatabase, withClient } from "../support/postgres.ts";
 import { startInstance } from "../support/service.ts";
 import { until } from "../support/until.ts";
@@ -40,6 +42,19 @@ test("a person's sessions and accounts go with the person", async () => {
     );
     expect(rows).toEqual([{ sessions: 0, accounts: 0 }]);
   });
+});
+
+test("instances that start at once agree on one secret", async () => {
+  await withClient(database.url, (client) => client.query("delete from auth_secret"));
+  const { hot, cold } = await openPools(database.url, { hot: 1, cold: 8 });
+  try {
+    const secrets = await Promise.all(Array.from({ length: 8 }, () => sharedSecret(cold)));
+    expect(new Set(secrets).size).toBe(1);
+    expect(secrets[0]!.length).toBeGreaterThanOrEqual(32);
+  } finally {
+    await hot.end();
+    await cold.end();
+  }
 });
 
 test("there is one secret at most, and not a short one", async () => {
