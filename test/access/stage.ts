@@ -39,6 +39,8 @@ export function guardedService(env: Record<string, string> = {}) {
   };
 }
 
+export type GuardedService = ReturnType<typeof guardedService>;
+
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string>;

@@ -4,15 +4,15 @@
  * changes is changed alike for the other. Answers must be equal, and the other project must be as it was.
  */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { SCOPES } from "../../src/domain/access/scopes.ts";
-import { formatCursor } from "../../src/engine/cursor.ts";
+import { SCOPES, type Scope } from "../../src/domain/access/scopes.ts";
 import { withClient } from "../support/postgres.ts";
 import { rpc, startInstance } from "../support/service.ts";
 import { until } from "../support/until.ts";
 import { startWireProxy } from "../support/wire-proxy.ts";
-import { type Filled, fill, type Pair } from "./foreign.ts";
-import type { Give, Kind, Leaf, Methods } from "./params.ts";
-import { ADMIN_KEY, type Answer, answerOf, guardedService, unknown } from "./stage.ts";
+import { type Filled, fill } from "./foreign.ts";
+import type { Kind, Methods } from "./params.ts";
+import { ADMIN_KEY, guardedService } from "./stage.ts";
+import { type Side, sideIn, type Trial, told, trialsOf, tried } from "./trial.ts";
 
 const service = guardedService();
 const OTHER = "filled-project";
@@ -25,151 +25,10 @@ beforeAll(async () => {
   methods = await service.methods();
 });
 
-/** A project from which calls are made, with enough of its own that what is not foreign in a call is there. */
-interface Side {
-  readonly project: string;
-  readonly key: string;
-  readonly give: Give;
-}
-
-/** Own things of a project, so many that hardly any is used twice. */
-const STOCK = 60;
-
-async function side(project: string, scopes: readonly (typeof SCOPES)[number][]): Promise<Side> {
+async function side(project: string, scopes: readonly Scope[]): Promise<Side> {
   await service.makeProject(project);
-  const { call } = service;
-  const some = { length: STOCK };
-  const tasks = await call("task.enqueueMany", {
-    project,
-    queue: "own",
-    tasks: Array.from(some, () => ({ name: "own", delaySeconds: 3600 })),
-  });
-  await call("task.enqueueMany", { project, queue: "own-work", tasks: Array.from(some, () => ({})) });
-  const claimed = await call("task.claim", {
-    project,
-    queue: "own-work",
-    worker: "own",
-    limit: STOCK,
-    leaseSeconds: 43_200,
-  });
-  await call("queue.create", { project, name: "own-spare" });
-  for (const name of ["own", "own-2"]) await call("category.create", { project, name });
-  for (const name of ["own", "own-2"]) await call("tag.create", { project, name });
-  const stocks: Partial<Record<Kind, unknown[]>> = {
-    task: tasks.tasks.map(({ id }) => id),
-    receipt: claimed.tasks.map(({ receipt }) => receipt),
-    workflow: [],
-    key: [],
-    schedule: [],
-  };
-  for (let at = 0; at < 20; at++) {
-    const tasks = [{ key: "own", delaySeconds: 3600 }];
-    stocks.workflow!.push((await call("workflow.create", { project, queue: "own", tasks })).id);
-    stocks.key!.push((await service.makeKey({ project, scopes: ["task:read"] })).id);
-    const name = `own-${at}`;
-    await call("schedule.create", { project, name, queue: "own", cron: "0 0 1 1 *" });
-    stocks.schedule!.push(name);
-  }
-  let keys = 0;
-  const give: Give = (kind, method, path) => {
-    const stock = stocks[kind];
-    // The last one is used again and again: it may be gone by then, on both sides.
-    if (stock) return stock.length > 1 ? stock.shift() : stock[0];
-    if (kind === "project") return project;
-    if (kind === "queue") return method.startsWith("queue.") ? "own-spare" : "own";
-    if (kind === "workflowKey") return `own-${++keys}`;
-    if (kind === "tag" || kind === "category" || kind === "worker") return "own";
-    return unknown(kind, method, path);
-  };
-  return { project, give, key: await service.keyOf(project, [...scopes]) };
+  return await sideIn(service, project, "own", { scopes });
 }
-
-/** A place of a method's parameters, and what is tried there. */
-interface Trial {
-  readonly method: string;
-  readonly leaf: Leaf;
-  readonly pair: Pair;
-  /** Parameters that must be given for the place to be looked at. */
-  readonly more: readonly (readonly [string, unknown])[];
-}
-
-function trials(): Trial[] {
-  return methods.names.flatMap((method) =>
-    methods.leaves(method).flatMap((leaf) => {
-      if (leaf.kind === null) return [];
-      const pairs = leaf.kind === "cursor" ? cursorsOf(method) : filled.pairs[leaf.kind];
-      if (pairs.length === 0)
-        throw new Error(`${method} ${leaf.path}: the filled project has none (test/access/foreign.ts).`);
-      return pairs.map((pair) => ({ method, leaf, pair, more: moreFor(method, leaf, pair) }));
-    }),
-  );
-}
-
-/** Lists whose cursors are of no project, or of which fill() makes too few: something of their form. */
-const CURSORS: Readonly<Record<string, readonly Pair[]>> = {
-  "task.attempts": [[formatCursor(["1"]), formatCursor(["1"])]],
-  "project.members": [[formatCursor(["aleph"]), formatCursor(["alepq"])]],
-};
-
-function cursorsOf(method: string): readonly Pair[] {
-  const pairs = filled.cursors[method] ?? CURSORS[method];
-  if (!pairs) throw new Error(`${method} takes a cursor: let fill() in test/access/foreign.ts get one.`);
-  return pairs;
-}
-
-function moreFor(method: string, { kind, path }: Leaf, [foreign]: Pair): [string, unknown][] {
-  if (method === "task.list" && kind === "cursor") {
-    const [sort] = JSON.parse(Buffer.from(String(foreign), "base64url").toString()) as string[];
-    return [["sort", sort], ...(sort === "relevance" ? [["text", "words"] as [string, unknown]] : [])];
-  }
-  return path === "tasks[].dependsOn[]" && kind === "workflowKey" ? [["tasks[].key", "own-other"]] : [];
-}
-
-async function tried({ project, give, key }: Side, { method, leaf, more }: Trial, value: unknown) {
-  const params = methods.params(method, give, new Map([[leaf.path, value], ...more]));
-  return { params, answer: normalised(await answerOf(service.url, method, params, key), project) };
-}
-
-/** Things that are a project's own, or of the moment. What is left must not depend on the project that was named. */
-const OWN: readonly (readonly [RegExp, string])[] = [
-  [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "<time>"],
-  [/\d{4}-\d\d-\d\d [\d:.+]+/g, "<time>"],
-  [/osqs_[\w-]+/g, "<key>"],
-  [/"id":\d+/g, '"id":<number>'],
-  [/"(\w+(Seconds|PerSecond)|waitingClaims)":[\d.e-]+/g, '"$1":<number>'],
-  [/\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, "<id>"],
-  [/(?<="receipt":")[\w-]{27}/g, "<receipt>"],
-  [/\["\d{13}",/g, '["<time>",'],
-];
-
-interface Normal {
-  readonly status: number;
-  readonly headers: Record<string, string>;
-  readonly text: string;
-}
-
-function normalised({ status, headers, text }: Answer, project: string): Normal {
-  const decoded = text.replace(/"nextCursor":"([\w-]+)"/g, (_, cursor: string) => {
-    return `"nextCursor":${Buffer.from(cursor, "base64url").toString()}`;
-  });
-  const { "content-length": _, ...rest } = headers;
-  return { status, headers: rest, text: decoded.replaceAll(project, "<own>") };
-}
-
-/** The filled project's values, each as its twin: what is left of an answer that named them. */
-function asTwin(text: string): string {
-  let twin = text;
-  for (const pairs of Object.values(filled.pairs))
-    for (const [foreign, other] of pairs) twin = twin.replaceAll(inText(foreign), inText(other));
-  return twin;
-}
-const inText = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
-
-/** What an answer tells, whoever asked and whichever of a pair was named. */
-const told = ({ text, ...rest }: Normal) => ({
-  ...rest,
-  text: OWN.reduce((left, [what, sign]) => left.replace(what, sign), asTwin(text)),
-});
 
 describe.each([
   ["all scopes", SCOPES.filter((scope) => scope !== "admin")],
@@ -181,21 +40,20 @@ describe.each([
     const [one, other] = [await side(`beth-${scopes.length}-1`, scopes), await side(`beth-${scopes.length}-2`, scopes)];
     const seen = new Set<string>();
     const faults: unknown[] = [];
-    for (const trial of trials()) {
+    for (const trial of trialsOf(methods, filled)) {
       await touch(service.url);
-      const [foreign, twin] = trial.pair;
-      const a = await tried(one, trial, foreign);
-      const b = await tried(other, trial, twin);
-      const where = `${trial.method} ${trial.leaf.path} ${inText(foreign)}`;
-      if (JSON.stringify(told(a.answer)) !== JSON.stringify(told(b.answer)))
-        faults.push({ where, foreign: told(a.answer).text, twin: told(b.answer).text });
+      const { where, pair } = trial;
+      const a = await tried(service.url, methods, one, trial, pair[0]);
+      const b = await tried(service.url, methods, other, trial, pair[1]);
+      const [foreign, twin] = [told(a, one, filled), told(b, other, filled)];
+      if (JSON.stringify(foreign) !== JSON.stringify(twin)) faults.push({ where, foreign, twin });
       // The other side has never sent anything of that project: there it can come from nowhere but the project itself.
-      const marks = filled.marks.filter((mark) => b.answer.text.includes(mark));
+      const marks = filled.marks.filter((mark) => b.text.includes(mark));
       if (marks.length > 0) faults.push({ where, marks });
       // Keys of a workflow are names within one call, or its workflow: an unknown one is no parameter that fits.
-      const unfit = trial.leaf.kind === "workflowKey" ? /"internal"/ : /"(internal|invalid_params)"/;
-      if (unfit.test(b.answer.text)) faults.push({ where, answer: b.answer.text });
-      if (!b.answer.text.includes('"error"')) seen.add(trial.method);
+      const unfit = trial.leaf.kind === "workflowKey" ? ["internal"] : ["internal", "invalid_params"];
+      if (unfit.includes(b.error?.data.type ?? "")) faults.push({ where, error: b.error });
+      if (!b.error) seen.add(trial.method);
     }
     expect(faults).toEqual([]);
     expect(await dump()).toEqual(before);
@@ -213,16 +71,14 @@ test("as many statements are run for what is another project's as for what does 
   try {
     const [one, other] = [await side("counted-1", SCOPES), await side("counted-2", SCOPES)];
     const count = async (from: Side, trial: Trial, value: unknown, requestId: boolean) => {
-      const { give, key } = from;
-      const more = requestId ? [["requestId", crypto.randomUUID()] as const] : [];
-      const params = methods.params(trial.method, give, new Map([[trial.leaf.path, value], ...trial.more, ...more]));
       await touch(instance.url);
       const before = proxy.statements;
-      await answerOf(instance.url, trial.method, params, key);
+      const further = requestId ? [["requestId", crypto.randomUUID()] as const] : [];
+      await tried(instance.url, methods, from, trial, value, further);
       return proxy.statements - before;
     };
     const counts: Record<string, unknown>[] = [];
-    for (const trial of trials().filter(
+    for (const trial of trialsOf(methods, filled).filter(
       ({ leaf, pair }) => BY_ID.has(leaf.kind!) && pair === filled.pairs[leaf.kind!][0],
     ))
       for (const requestId of isRepeatable(trial.method) ? [false, true] : [false]) {
