@@ -2,6 +2,7 @@
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Migration, MigrationAction } from "./cli/deps.ts";
+import { describeError } from "./cli/failure.ts";
 import { run } from "./cli/index.ts";
 import { type Config, readConfig } from "./config.ts";
 import { migrate, migrationStatus, rollback } from "./db/migrate.ts";
@@ -54,6 +55,6 @@ try {
   });
   exit(code);
 } catch (error) {
-  process.stderr.write(`opensqs: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`opensqs: ${describeError(error)}\n`);
   exit(1);
 }
