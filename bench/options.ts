@@ -17,6 +17,7 @@ Workloads, all unless some are named:
   catalogue  lists, searches and counts among many tasks ÷ among few
   graphs     workflows of different shapes ÷ as many plain tasks
   schedules  how late are tasks of schedules that are all due at once
+  hostile    a good caller beside wrong keys, oversized bodies, idle sockets and long polls
 
   --rounds N           rounds over all workloads; W5, W6, W9 and callers are measured in the first only (3)
   --seconds N          length of W1, W2 and the limits (8)
@@ -33,6 +34,8 @@ Workloads, all unless some are named:
   --catalogued N       catalogue: tasks of the larger database (1000000; the smaller has a hundredth)
   --graph N            graphs: tasks of a workflow; the chain has a tenth (10000)
   --schedules N        schedules: how many (10000)
+  --idle-sockets N     hostile: sockets that send half a head (10000)
+  --hostile-seconds N  hostile: length of each run (20)
   --smoke              every workload of ours in tiny sizes, checking that each works, not how fast; writes no file
   --out FILE           results (bench/results/<date>-<workloads>.json)
   --report FILE        prints the tables of saved results again
@@ -79,6 +82,10 @@ export interface Sizes {
   readonly graph: number;
   /** schedules: how many are due at once. */
   readonly schedules: number;
+  /** hostile: how long the good caller calls, before it counts and while it does; and how many sockets are idle. */
+  readonly hostileWarmSeconds: number;
+  readonly hostileSeconds: number;
+  readonly idleSockets: number;
 }
 
 export interface Options {
@@ -121,6 +128,9 @@ const SMOKE: Sizes = {
   catalogueCalls: 2,
   graph: 100,
   schedules: 100,
+  hostileWarmSeconds: 0.2,
+  hostileSeconds: 0.5,
+  idleSockets: 100,
 };
 
 export class UsageError extends Error {}
@@ -173,6 +183,8 @@ function parse(args: readonly string[]) {
         catalogued: text("1000000"),
         graph: text("10000"),
         schedules: text("10000"),
+        "idle-sockets": text("10000"),
+        "hostile-seconds": text("20"),
         smoke: { type: "boolean", default: false },
         out: { type: "string" },
         report: { type: "string" },
@@ -211,6 +223,9 @@ function fullSizes(values: ReturnType<typeof parse>["values"]): Sizes {
     catalogueCalls: 100,
     graph: number("graph", values.graph, 10),
     schedules: number("schedules", values.schedules, 1),
+    hostileWarmSeconds: 10,
+    hostileSeconds: number("hostile-seconds", values["hostile-seconds"], 0.1),
+    idleSockets: number("idle-sockets", values["idle-sockets"], 1),
   };
 }
 

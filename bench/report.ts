@@ -69,6 +69,21 @@ const TABLES: readonly (readonly [workload: string, title: string, columns: read
     ],
   ],
   ["schedules", "tasks of schedules that are due at one moment", [...CALL, column("max", "max ms", 0), ...COST]],
+  [
+    "hostile",
+    "one good caller, beside callers that mean harm",
+    [
+      ...CALL,
+      column("max", "max ms", 1),
+      column("p50Ratio", "p50 ÷ alone", 2),
+      column("ratio", "p99 ÷ alone", 2),
+      column("tasksPerSecond", "tasks/s", 0),
+      column("failed", "failed", 0),
+      column("attacksPerSecond", "attacks/s", 0),
+      column("answersPerSecond", "of them answered", 0),
+      column("open", "left open", 0),
+    ],
+  ],
   ["callers", "W1 by number of callers", [RATE, ...CALL, ...COST]],
 ];
 

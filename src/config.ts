@@ -217,7 +217,7 @@ const VARIABLES = {
     "IDLE_TIMEOUT_SECONDS",
     "60",
     milliseconds(1, 86_400),
-    "Seconds until a connection that nobody uses is closed.",
+    "Seconds until a connection to the database that nobody uses is closed.",
   ),
   migrateOnStart: variable("MIGRATE_ON_START", "on", onOff, "Apply pending migrations before listening."),
   allowUnsafeDatabase: variable(

@@ -1,5 +1,6 @@
 import { drain, endPolls, holdPolls } from "./drain.ts";
 import { enqueue, feed, fill, tellWorkedOff } from "./enqueue.ts";
+import { attack, endAttack, goodCalls } from "./hostile.ts";
 import { insertRows } from "./insert.ts";
 import { pickup, stopWork, work } from "./work.ts";
 
@@ -16,6 +17,9 @@ export const OPERATIONS = {
   stopWork,
   pickup,
   insertRows,
+  attack,
+  endAttack,
+  goodCalls,
 };
 
 export type Operations = typeof OPERATIONS;

@@ -4,6 +4,7 @@ import { W3, W3RAW, W3S, W7 } from "./drain.ts";
 import { CALLERS, W1, W2 } from "./enqueue.ts";
 import { GRAPHS } from "./graphs.ts";
 import { W6 } from "./horizon.ts";
+import { HOSTILE } from "./hostile.ts";
 import { LIMITS } from "./limits.ts";
 import { W9 } from "./memory.ts";
 import { W4 } from "./pickup.ts";
@@ -29,4 +30,5 @@ export const WORKLOADS: readonly Workload[] = [
   CATALOGUE,
   GRAPHS,
   SCHEDULES,
+  HOSTILE,
 ];

@@ -1,5 +1,5 @@
 import { type ErrorData, RpcError, TransportError } from "../client/index.ts";
-import { printable } from "./text.ts";
+import { printable, printableLines } from "./text.ts";
 
 /** 0: done. 1: the service refused, could not be reached, or something failed. 2: the command line itself was wrong. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -20,9 +20,9 @@ export function describeError(error: unknown): string {
       error.outcome === "not_sent" && error.status === null ? " Is it running? Start it with: opensqs serve" : "";
     return printable(`${error.message}${hint}`);
   }
-  const text = error instanceof Error ? error.message || error.name : String(error);
-  // Lines of ours, or of a program that was run; within one, only what can be seen: a database may have worded it.
-  return text.split("\n").map(printable).join("\n");
+  // A file's name, a variable's value, the database's own words: all from elsewhere, and some in lines.
+  if (error instanceof Error) return printableLines(error.message === "" ? error.name : error.message);
+  return printableLines(String(error));
 }
 
 /** The service's messages are the same for every case; what differs is in the data. */

@@ -8,6 +8,11 @@ export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, "?");
 }
 
+/** As `printable`, for what has lines on purpose. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
+}
+
 /** Cut to so many characters, with an ellipsis where something is missing. */
 export function cut(text: string, width: number): string {
   const characters = [...text];

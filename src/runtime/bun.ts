@@ -16,8 +16,9 @@ export async function serveHttp(options: ServeOptions): Promise<RunningServer> {
     hostname: host,
     port,
     development: false,
-    // Holds from a request's first line to its answer. Bun gives the first request of a connection some 10 seconds to name
-    // its headers; later ones are under the time-out that the last answer left behind.
+    // Holds from the end of a request's head on, in all and whatever trickles in, until its body is there: Bun lets a request
+    // take its time then. The head of a connection's first request has 8 to 12 seconds that cannot be changed; that of a later
+    // one, the time-out that the last answer left behind.
     idleTimeout: connections.requestSeconds,
     maxRequestBodySize: connections.bodyBytesMax * BEYOND_LIMIT,
     fetch: async (request, self) => {

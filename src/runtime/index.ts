@@ -28,10 +28,7 @@ export interface ServeOptions {
 export interface ConnectionLimits {
   /** Bytes of a body up to which the handler is asked and answers itself. */
   bodyBytesMax: number;
-  /**
-   * A connection is closed when a request on it has been going on for so long, from its first line on, and nothing of the
-   * answer has moved. At most 255. Deno knows none such.
-   */
+  /** A connection is closed when a request on it has been incomplete, or unanswered, for so long. At most 255. Deno knows none such. */
   requestSeconds: number;
   /** TCP connections beyond which those that are idle are closed. Deno knows none such. */
   connectionsMax: number;

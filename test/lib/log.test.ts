@@ -26,7 +26,7 @@ test("says nothing below its level", () => {
 
 test("escapes every character that could split a line or drive a terminal, and keeps the text", () => {
   const { lines, log } = captured("info");
-  const nasty = "a\nb\r\u0000\u001b[31m\u007f\u0085\u009b\u2028\u202e\u2066\u061c";
+  const nasty = "a\nb\r\u0000\u001b[31m\u007f\u0085\u009b\u061c\u2028\u2029\u200f\u202e\u2066";
   log.info(nasty, { nasty });
   // biome would call a literal class of control characters a mistake; code points say the same.
   expect([...lines[0]!].every((character) => character >= " " && character < "\u007f")).toBe(true);
