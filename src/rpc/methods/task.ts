@@ -123,7 +123,7 @@ export const complete = method({
   params: z.strictObject({ ...repeatable, ...completion }),
   result: z.strictObject(Completed),
   changing: true,
-  refusals: ["lease_lost", "not_found"],
+  refusals: ["lease_lost", "not_found", "payload_too_large"],
   run: (engine, params, call) => engine.complete(params, call),
 });
 
@@ -145,7 +145,7 @@ export const fail = method({
   params: z.strictObject({ ...repeatable, ...failure }),
   result: z.strictObject(Failed),
   changing: true,
-  refusals: ["lease_lost", "not_found"],
+  refusals: ["lease_lost", "not_found", "payload_too_large"],
   run: (engine, params, call) => engine.fail(params, call),
 });
 
