@@ -52,7 +52,7 @@ async function workerTasks(context: EngineContext, { id, limit, cursor, project 
     let below = cursor === undefined ? (await db.one(walks.boundOf(worker.last_seen + SLACK_MS))).id : placeOf(cursor);
     const rows: PageRow[] = [];
     // Each stretch has its share.
-    const bytesMax = context.sizes.answerBytesMax / STRETCHES_MAX;
+    const bytesMax = Math.floor(context.sizes.answerBytesMax / STRETCHES_MAX);
     for (let stretch = 0; stretch < STRETCHES_MAX; stretch++) {
       const from = (await db.maybeOne(walks.idBefore(below, STRETCH)))?.id ?? LOWEST;
       const wanted = limit + 1 - rows.length;

@@ -62,7 +62,7 @@ export const from = sql.fragment`
 
 /** What is stored in so few bytes, and not compressed, is not read to learn how long it is when printed. */
 const STORED_SHORT = 1_000;
-const printed = (value: FragmentSqlToken) => sql.fragment`
+export const printed = (value: FragmentSqlToken) => sql.fragment`
   case when ${value} is null then 0
        when pg_column_size(${value}) <= ${STORED_SHORT} and pg_column_compression(${value}) is null then pg_column_size(${value})
        else octet_length(${value}::text) end`;
