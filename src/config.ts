@@ -304,6 +304,24 @@ const VARIABLES = {
     "Most values in a body: members, elements, and the objects and arrays they are in.",
   ),
   parametersMax: variable("PARAMETERS_MAX", "100", whole(30, 1_000_000), "Most members of a call's params."),
+  resultBytesMax: variable(
+    "RESULT_BYTES_MAX",
+    "4194304",
+    whole(1024, 67_108_864),
+    "Most bytes of a task's result, as JSON text with its numbers' digits in full.",
+  ),
+  errorDataBytesMax: variable(
+    "ERROR_DATA_BYTES_MAX",
+    "65536",
+    whole(0, 4_194_304),
+    "Most bytes of the data of an error in task.fail, likewise.",
+  ),
+  answerBytesMax: variable(
+    "ANSWER_BYTES_MAX",
+    "67108864",
+    whole(65_536, 1_073_741_824),
+    "Most bytes of payloads, results and errors in one answer, about: claims get fewer tasks, and pages are shorter.",
+  ),
   auth: variable("AUTH", authFallback, onOff, "Demand a credential on every call.", {
     fallbackText:
       "off where HOST is a loopback address and neither PUBLIC_URL nor TRUSTED_PROXIES names a proxy, else on",

@@ -120,6 +120,7 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
     createQueues: config.autoCreateQueues,
     waitersMax: config.longPollMax,
     gatherMax: GATHER_MAX,
+    sizes: config,
     listening: () => listener.isUp,
   });
   undoing.add(() => running.close());

@@ -7,7 +7,7 @@ export const REFUSALS = {
   wrong_state: { code: 1002, message: "Its state does not allow this." },
   lease_lost: { code: 1003, message: "The receipt is not the current lease of its task." },
   conflict: { code: 1004, message: "Conflicts with what is already there." },
-  payload_too_large: { code: 1005, message: "The payload is larger than its queue allows." },
+  payload_too_large: { code: 1005, message: "What was sent is larger than may be kept." },
   overloaded: { code: 1006, message: "Too much is waiting; try again later." },
   unavailable: {
     code: 1007,

@@ -1,6 +1,7 @@
 import { InvalidParams, Refusal } from "../domain/refusals.ts";
 import { attemptViews } from "../domain/task/attempts.ts";
-import { getAttempts, type TaskRow } from "../domain/task/queries/read.ts";
+import type { PageRow } from "../domain/task/queries/list.ts";
+import { getAttempts } from "../domain/task/queries/read.ts";
 import * as walks from "../domain/task/queries/worker-tasks.ts";
 import { taskView } from "../domain/task/views.ts";
 import { getWorker } from "../domain/worker/worker.ts";
@@ -52,18 +53,25 @@ async function workerTasks(context: EngineContext, { id, limit, cursor, project 
     if (!worker || hidden) throw new Refusal("not_found", { noun: "worker", id });
     const { queueIds = null } = await onlyQueues(context, projectId, call);
     let below = cursor === undefined ? (await db.one(walks.boundOf(worker.last_seen + SLACK_MS))).id : placeOf(cursor);
-    const rows: TaskRow[] = [];
+    const rows: PageRow[] = [];
+    // Each stretch has its share.
+    const bytesMax = Math.floor(context.sizes.answerBytesMax / STRETCHES_MAX);
     for (let stretch = 0; stretch < STRETCHES_MAX; stretch++) {
       const back = await db.maybeOne(walks.idBefore(below, STRETCH));
       const from = back ? startOf(back.id) : LOWEST;
       const wanted = limit + 1 - rows.length;
-      rows.push(...(await db.any(walks.tasksOfWorker({ projectId, queueIds }, id, below, from, wanted))));
-      if (rows.length > limit) break;
+      rows.push(
+        ...(await db.any(walks.tasksOfWorker({ projectId, queueIds }, id, below, from, { limit: wanted, bytesMax }))),
+      );
+      if (rows.length > limit || rows.at(-1)?.last) break;
       if (from === LOWEST) return { tasks: rows.map(taskView), nextCursor: null };
       below = from;
     }
     const page = rows.slice(0, limit);
-    return { tasks: page.map(taskView), nextCursor: formatCursor([rows.length > limit ? page.at(-1)!.id : below]) };
+    return {
+      tasks: page.map(taskView),
+      nextCursor: formatCursor([rows.length > limit || page.at(-1)?.last ? page.at(-1)!.id : below]),
+    };
   });
 }
 

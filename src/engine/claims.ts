@@ -6,7 +6,7 @@ import * as sql from "../domain/task/queries/claim.ts";
 import { type ClaimedView, claimedView } from "../domain/task/views.ts";
 import type { ClaimDispatcher, Counters, QueueName } from "./claim-dispatcher.ts";
 import { ANY, type Ask, type Round } from "./claim-line.ts";
-import type { EngineContext } from "./context.ts";
+import type { EngineContext, Sizes } from "./context.ts";
 import type { Call, ClaimParams } from "./engine.ts";
 import { handOver } from "./hand-over.ts";
 import type { Start } from "./lower-bounds.ts";
@@ -105,10 +105,11 @@ async function take(context: EngineContext, { projectId, queue: name }: QueueNam
     let wanted = 0;
     let found = 0;
     const work = async (db: Db, due: readonly Ask[]) => {
-      const tasks = await takeFrom(context, db, there, due);
+      const taken = await takeFrom(context, db, there, due);
       wanted = sumOf(due, ({ limit }) => limit);
-      found = sumOf(tasks, ({ length }) => length);
-      return tasks;
+      // Where tasks were left for want of room there are more, as where all got what they asked for.
+      found = taken.cut ? wanted : sumOf(taken.tasks, ({ length }) => length);
+      return taken.tasks;
     };
     // Finding nothing leaves the requestId unused, so that the same call may look again.
     const told = await repeatableAll(context.hot, some, work, (_ask, tasks) => tasks.length === 0);
@@ -135,41 +136,47 @@ async function takeFrom(
   db: Db,
   queue: QueueRow,
   asks: readonly Ask[],
-): Promise<ClaimedView[][]> {
+): Promise<{ readonly tasks: ClaimedView[][]; readonly cut: boolean }> {
   const [first] = asks;
-  if (!first) return [];
+  if (!first) return { tasks: [], cut: false };
   const start = context.bounds.start(queue.id, first.kind);
-  const rows = await claimOnce(context, db, queue, asks, start);
+  const { rows, cut } = await claimOnce(context, db, queue, asks, start);
   const missing = asks.map(({ limit }, at) => limit - rows[at]!.length);
-  const short = missing.some((count) => count > 0);
+  const short = !cut && missing.some((count) => count > 0);
   if (short && !start.sweeping && context.bounds.isCheapToSweep(queue.id, first.kind)) {
     // The queue is about to be called empty: not without a look at what may lie before the bound.
     const some = asks.flatMap((ask, at) => (missing[at]! > 0 ? [{ ...ask, limit: missing[at]!, at }] : []));
     const more = await claimOnce(context, db, queue, some, context.bounds.start(queue.id, first.kind));
-    for (const [index, { at }] of some.entries()) rows[at] = [...more[index]!, ...rows[at]!].sort(byOrder);
+    for (const [index, { at }] of some.entries()) rows[at] = [...more.rows[index]!, ...rows[at]!].sort(byOrder);
   }
-  return rows.map((some) => some.map((row) => claimedView(row, queue.name)));
+  return { tasks: rows.map((some) => some.map((row) => claimedView(row, queue.name))), cut };
 }
 
-/** One claim statement: for each ask the tasks it got. */
+/** One claim statement: for each ask the tasks it got; `cut` where some were left for want of room. */
 async function claimOnce(
-  { bounds }: EngineContext,
+  { bounds, sizes }: EngineContext,
   db: Db,
   queue: QueueRow,
   asks: readonly Ask[],
   start: Start,
-): Promise<sql.ClaimedRow[][]> {
+): Promise<{ readonly rows: sql.ClaimedRow[][]; readonly cut: boolean }> {
   const { names, kind } = asks[0]!;
   const args = { queueId: queue.id, shares: asks, from: start.from };
   const began = performance.now();
-  const rows = [...(await db.any(names ? sql.claimNamedTasks(args, names) : sql.claimTasks(args)))];
+  const room = mayBeTooMuch(queue, sql.limitOf(args), sizes) ? { bytesMax: sizes.answerBytesMax } : null;
+  const rows = [...(await db.any(names ? sql.claimNamedTasks(args, names, room) : sql.claimTasks(args, room)))];
   rows.sort((a, b) => a.place - b.place);
-  const full = rows.length === sumOf(asks, ({ limit }) => limit);
+  const cut = rows[0]?.cut ?? false;
+  const full = cut || rows.length === sql.limitOf(args);
   bounds.passed(queue.id, kind, start, { tasks: rows, full, tookMs: performance.now() - began });
   const shared: sql.ClaimedRow[][] = asks.map(() => []);
   for (const row of rows) shared[row.share - 1]!.push(row);
-  return shared;
+  return { rows: shared, cut };
 }
+
+/** Whether so many tasks of a queue could be more than an answer may hold; to look costs about a tenth of a claim. */
+const mayBeTooMuch = ({ max_payload_bytes }: QueueRow, tasks: number, { answerBytesMax }: Sizes) =>
+  tasks > 1 && (tasks - 1) * (max_payload_bytes + sql.INPUTS_BYTES_MAX) > answerBytesMax;
 
 const byOrder = (a: sql.ClaimedRow, b: sql.ClaimedRow) =>
   a.priority - b.priority || a.run_at - b.run_at || (a.id < b.id ? -1 : 1);

@@ -9,6 +9,22 @@ import type { TaskWaiters } from "./task-waiters.ts";
 import type { Wakeups } from "./wakeups.ts";
 import type { WorkerLedger } from "./worker-ledger.ts";
 
+/** How much of what callers send is kept, and how much of it goes out at once. */
+export interface Sizes {
+  /** Bytes of a result as JSON text. */
+  readonly resultBytesMax: number;
+  /** Bytes of what a failure says beside its message. */
+  readonly errorDataBytesMax: number;
+  /** Bytes of payloads, results and errors that one answer may hold; a single task's may be more. */
+  readonly answerBytesMax: number;
+}
+
+export const SIZES: Sizes = {
+  resultBytesMax: 4_194_304,
+  errorDataBytesMax: 65_536,
+  answerBytesMax: 67_108_864,
+};
+
 /** The parts that the engine's operations share. */
 export interface EngineContext {
   /** Hot statements: planner settings for index access. */
@@ -29,6 +45,7 @@ export interface EngineContext {
   /** Sets that clock by the database's again. */
   readonly setClock: () => Promise<void>;
   readonly log: Logger;
+  readonly sizes: Sizes;
 }
 
 /** Things to do once a change has committed: waking those who wait, mostly. */

@@ -7,7 +7,7 @@ import { attempts } from "./attempts.ts";
 import { categories } from "./categories.ts";
 import { ClaimDispatcher } from "./claim-dispatcher.ts";
 import { claimCounters, claiming } from "./claims.ts";
-import type { EngineContext } from "./context.ts";
+import { type EngineContext, SIZES, type Sizes } from "./context.ts";
 import { Credentials } from "./credentials.ts";
 import { DatabaseClock } from "./database-clock.ts";
 import { Directory } from "./directory.ts";
@@ -49,6 +49,7 @@ export interface EngineOptions {
   readonly gatherMax: number;
   /** How long those who wait for tasks go without looking when nothing is told to them. */
   readonly pollMs?: number;
+  readonly sizes?: Sizes;
   /** Whether wake-ups from other instances arrive. */
   readonly listening: () => boolean;
 }
@@ -79,6 +80,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     newId: idGenerator(() => clock.now()),
     now: () => clock.now(),
     setClock: () => clock.set(),
+    sizes: options.sizes ?? SIZES,
   };
   const dispatcher = new ClaimDispatcher(claimCounters(context));
   const operations: Engine = {

@@ -5,6 +5,7 @@ import { InvalidParams, REFUSALS, Refusal } from "../domain/refusals.ts";
 import { parseReceipt, type Receipt } from "../domain/task/receipt.ts";
 import { type Ended, groupBy, settle, statesOf } from "../domain/task/repository.ts";
 import type { Progress } from "../domain/task/views.ts";
+import { isLongerThan } from "../lib/json-size.ts";
 import { shareOut } from "../lib/share-out.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { ClaimDispatcher } from "./claim-dispatcher.ts";
@@ -277,6 +278,27 @@ function toItem<T extends object>(outcome: Outcome<T>): Item<T> {
   return { ok: false, error: { ...REFUSALS[type], data: { type, ...data } } };
 }
 
+/** The refusal of a value whose JSON text is too large; null for one that is not. */
+function tooLarge(value: unknown, limitBytes: number): Refusal | null {
+  const isLarge = value !== undefined && isLongerThan(JSON.stringify(value), limitBytes);
+  return isLarge ? new Refusal("payload_too_large", { limitBytes }) : null;
+}
+
+function refuse(refusal: Refusal | null): void {
+  if (refusal !== null) throw refusal;
+}
+
+/** Carries out those items that are not too large, and tells each of all what it came to. */
+async function fitting<I, T extends object>(
+  items: readonly I[],
+  large: readonly (Refusal | null)[],
+  carryOut: (fit: readonly I[]) => Promise<readonly Outcome<T>[]>,
+): Promise<Item<T>[]> {
+  const fit = items.filter((_, at) => large[at] === null);
+  const outcomes = [...(fit.length > 0 ? await carryOut(fit) : [])];
+  return large.map((refusal) => toItem(refusal === null ? outcomes.shift()! : { refusal }));
+}
+
 /** The finishing half of the engine. */
 export function finishing(context: EngineContext, dispatcher: ClaimDispatcher, limits: BatchLimits) {
   const through = <I extends object, T>(move: Move<I, T>) => {
@@ -291,20 +313,29 @@ export function finishing(context: EngineContext, dispatcher: ClaimDispatcher, l
     extend: through(extend),
     progress: through(progress),
   };
+  const { resultBytesMax, errorDataBytesMax } = context.sizes;
   const completion = ({ receipt, result }: Completion, path: string) => ({ ...receiptOf(receipt, path), result });
   const failure = ({ receipt, ...rest }: Failure, path: string) => ({ ...receiptOf(receipt, path), ...rest });
+  const completionLarge = ({ result }: Completion) => tooLarge(result, resultBytesMax);
+  const failureLarge = ({ error }: Failure) => tooLarge(error.data, errorDataBytesMax);
   return {
-    complete: async (params: Completion & Repeatable, call: Call) =>
-      only(await run.complete("task.complete", params, call, [completion(params, "receipt")])),
+    complete: async (params: Completion & Repeatable, call: Call) => {
+      refuse(completionLarge(params));
+      return only(await run.complete("task.complete", params, call, [completion(params, "receipt")]));
+    },
     completeMany: async (params: Repeatable & { readonly items: readonly Completion[] }, call: Call) => {
       const items = params.items.map((item, at) => completion(item, `items[${at}].receipt`));
-      return (await run.complete("task.completeMany", params, call, items)).map(toItem);
+      const large = params.items.map(completionLarge);
+      return await fitting(items, large, (fit) => run.complete("task.completeMany", params, call, fit));
     },
-    fail: async (params: Failure & Repeatable, call: Call) =>
-      only(await run.fail("task.fail", params, call, [failure(params, "receipt")])),
+    fail: async (params: Failure & Repeatable, call: Call) => {
+      refuse(failureLarge(params));
+      return only(await run.fail("task.fail", params, call, [failure(params, "receipt")]));
+    },
     failMany: async (params: Repeatable & { readonly items: readonly Failure[] }, call: Call) => {
       const items = params.items.map((item, at) => failure(item, `items[${at}].receipt`));
-      return (await run.fail("task.failMany", params, call, items)).map(toItem);
+      const large = params.items.map(failureLarge);
+      return await fitting(items, large, (fit) => run.fail("task.failMany", params, call, fit));
     },
     release: async (params: Repeatable & { readonly receipt: string; readonly delaySeconds: number }, call: Call) => {
       const item = { ...receiptOf(params.receipt, "receipt"), delaySeconds: params.delaySeconds };

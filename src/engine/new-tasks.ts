@@ -3,6 +3,7 @@ import type { QueueRow } from "../domain/queue/queries.ts";
 import { Refusal } from "../domain/refusals.ts";
 import type { TaskRow } from "../domain/task/queries/enqueue.ts";
 import { QueueGone } from "../domain/task/repository.ts";
+import { isLongerThan } from "../lib/json-size.ts";
 import { queueOf } from "../lib/uuid7.ts";
 import type { EngineContext } from "./context.ts";
 import type { Call, NewTask } from "./engine.ts";
@@ -88,11 +89,10 @@ async function place<T extends NewTask>(
   return placed;
 }
 
-/** A payload as JSON text; refused when it is larger, in bytes of UTF-8, than its queue allows. */
+/** A payload as JSON text; refused when it is larger, in bytes of UTF-8 and with its numbers' digits, than its queue allows. */
 export function payloadText(payload: object, limitBytes: number): string {
   const text = JSON.stringify(payload);
-  if (text.length > limitBytes || (text.length * 3 > limitBytes && Buffer.byteLength(text) > limitBytes))
-    throw new Refusal("payload_too_large", { limitBytes });
+  if (isLongerThan(text, limitBytes)) throw new Refusal("payload_too_large", { limitBytes });
   return text;
 }
 

@@ -9,7 +9,6 @@ import type { Selection, TaskFilter } from "../domain/task/queries/filter.ts";
 import { isDirect } from "../domain/task/queries/keys.ts";
 import * as lists from "../domain/task/queries/list.ts";
 import { type KeySort, listByKey } from "../domain/task/queries/list-by-key.ts";
-import type { TaskRow } from "../domain/task/queries/read.ts";
 import { type TaskView, taskView } from "../domain/task/views.ts";
 import type { EngineContext } from "./context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
@@ -50,39 +49,40 @@ async function listTasks(
   const { sort, limit, cursor } = params;
   if (sort === "relevance" && params.text === undefined)
     throw new InvalidParams([{ path: "sort", message: "relevance needs text to search for" }]);
+  const room = { limit: limit + 1, bytesMax: context.sizes.answerBytesMax };
   // Made now, so that it tells nothing of other projects' tasks.
   const newest = context.newId(0);
-  const { rows, place } = await context.cold.run((db) => page(db, selection, { sort, cursor, newest }, limit + 1));
+  const { rows, place } = await context.cold.run((db) => page(db, selection, { sort, cursor, newest }, room));
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
-  const nextCursor = rows.length > limit && last ? formatCursor([sort, ...place(last)]) : null;
+  const nextCursor = last && (rows.length > limit || last.last) ? formatCursor([sort, ...place(last)]) : null;
   return { tasks: shown.map(taskView), nextCursor };
 }
 
 interface FoundPage {
-  readonly rows: readonly TaskRow[];
+  readonly rows: readonly lists.PageRow[];
   /** What a cursor says of a row, beside the sort. */
-  readonly place: (row: TaskRow) => string[];
+  readonly place: (row: lists.PageRow) => string[];
 }
 
 async function page(
   db: Db,
   selection: Selection,
   { sort, cursor, newest }: Pick<ListParams, "sort" | "cursor"> & { readonly newest: string },
-  limit: number,
+  room: lists.Room,
 ): Promise<FoundPage> {
-  if (sort === "relevance") return await pageByRank(db, selection, cursor, newest, limit);
+  if (sort === "relevance") return await pageByRank(db, selection, cursor, newest, room);
   if (sort !== "added" && sort !== "-added") {
     const place = cursor === undefined ? null : keyPlace(cursor, sort);
-    const rows = await db.any(listByKey(selection, sort, place, limit));
+    const rows = await db.any(listByKey(selection, sort, place, room));
     return { rows, place: (row) => [row.cursor, row.id] };
   }
   const after = cursor === undefined ? null : idPlace(cursor, sort);
-  const walk = { descending: sort === "-added", after, limit };
-  const place = (row: TaskRow) => [row.id];
+  const walk = { descending: sort === "-added", after, ...room };
+  const place = (row: lists.PageRow) => [row.id];
   if (!isDirect(selection)) {
     const rows = await db.any(lists.listNearest(selection, walk));
-    if (rows.length === limit) return { rows, place };
+    if (rows.length === room.limit || rows.at(-1)?.last) return { rows, place };
   }
   return { rows: await db.any(lists.listById(selection, walk)), place };
 }
@@ -93,12 +93,12 @@ async function pageByRank(
   selection: Selection,
   cursor: string | undefined,
   now: string,
-  limit: number,
+  room: lists.Room,
 ): Promise<FoundPage> {
   const given = cursor === undefined ? null : rankPlace(cursor);
   const newest = given?.newest ?? now;
   const searched = selection as Parameters<typeof lists.listByRank>[0];
-  const rows = await db.any(lists.listByRank(searched, newest, given, limit));
+  const rows = await db.any(lists.listByRank(searched, newest, given, room));
   return { rows, place: (row) => [row.cursor, row.id, newest] };
 }
 

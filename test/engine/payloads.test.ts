@@ -97,7 +97,7 @@ describe("is refused with the place", () => {
     });
     expect(error).toEqual({
       code: 1005,
-      message: "The payload is larger than its queue allows.",
+      message: "What was sent is larger than may be kept.",
       data: { type: "payload_too_large", limitBytes: 20 },
     });
   });

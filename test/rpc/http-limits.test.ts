@@ -2,9 +2,10 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { z } from "zod";
 import { Budget } from "../../src/lib/budget.ts";
-import { createHttpHandler, type HttpLimits } from "../../src/rpc/http.ts";
+import { createHttpHandler, type HttpOptions } from "../../src/rpc/http.ts";
 import { createMetrics } from "../../src/rpc/metrics.ts";
 import { type HttpServer, type ServeOptions, serveHttp } from "../../src/runtime/index.ts";
+import { OPEN_DOOR } from "../support/open-door.ts";
 import { until } from "../support/until.ts";
 import { connect, type RawConnection } from "./raw-http.ts";
 import {
@@ -26,7 +27,10 @@ afterEach(async () => {
 });
 
 /** A service whose calls of `hold` end when they are told to. */
-async function serve(more: Partial<HttpLimits> = {}, connections: Partial<ServeOptions["connections"]> = {}) {
+async function serve(
+  more: Partial<HttpOptions["limits"]> = {},
+  connections: Partial<ServeOptions["connections"]> = {},
+) {
   const held: (() => void)[] = [];
   const hold = stubMethod("hold", z.strictObject({}), async () => {
     await new Promise<void>((resolve) => held.push(resolve));
@@ -39,7 +43,7 @@ async function serve(more: Partial<HttpLimits> = {}, connections: Partial<ServeO
     limits,
     stopping: new AbortController().signal,
     sockets: noSockets,
-    project: "default",
+    ...OPEN_DOOR,
     hosts: [],
     origins: [],
     publicUrl: null,

@@ -127,7 +127,7 @@ export const complete = method({
   result: z.strictObject(Completed),
   changing: true,
   scope: "task:work",
-  refusals: ["lease_lost", "not_found"],
+  refusals: ["lease_lost", "not_found", "payload_too_large"],
   run: (engine, params, call) => engine.complete(params, call),
 });
 
@@ -151,7 +151,7 @@ export const fail = method({
   result: z.strictObject(Failed),
   changing: true,
   scope: "task:work",
-  refusals: ["lease_lost", "not_found"],
+  refusals: ["lease_lost", "not_found", "payload_too_large"],
   run: (engine, params, call) => engine.fail(params, call),
 });
 

@@ -138,6 +138,8 @@ const HOT: Record<string, Query> = {
   keyHolders: keyHolders(QUEUE, ["a", "b"]),
   claimTasks: claimTasks(claim),
   claimNamedTasks: claimNamedTasks(claim, ["a", "b"]),
+  claimTasksInRoom: claimTasks(claim, { bytesMax: 1_000_000 }),
+  claimNamedTasksInRoom: claimNamedTasks(claim, ["a", "b"], { bytesMax: 1_000_000 }),
   claimedFacts: claimedFacts(QUEUE, receipts),
   queuesWithDueTasks: queuesWithDueTasks(places),
   namesWithDueTasks: namesWithDueTasks(QUEUE, ["a", "b", "c"]),

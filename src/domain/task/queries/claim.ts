@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { floats, ints, sql, texts, uuids } from "../../../db/sql.ts";
 import type { Lease } from "../receipt.ts";
+import { printed } from "./read.ts";
 
 export const PRIORITIES: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
 
@@ -28,6 +29,8 @@ export const ClaimedRow = z.strictObject({
   workflow_key: z.string().nullable(),
   /** Somebody waits for its end, or its workflow does. */
   awaited: z.boolean(),
+  /** There were more tasks, for which there was no room; only where the room was looked at. */
+  cut: z.boolean().optional(),
 });
 export type ClaimedRow = z.output<typeof ClaimedRow>;
 
@@ -73,7 +76,7 @@ const tagNames = (queueId: number) => sql.fragment`
         where x.task_id = t.id and x.queue_id = ${queueId} order by x.position)`;
 
 /** So much of the results that a task depends on goes with its claim, in bytes as JSON text. */
-const INPUTS_BYTES_MAX = 4_194_304;
+export const INPUTS_BYTES_MAX = 4_194_304;
 /** What PostgreSQL stores compressed is at most so many times as long; what is short even then need not be unpacked. */
 const COMPRESSED_MOST = 256;
 /** Stands for a result that is left out. Drawn by chance, so that no result can be mistaken for it. */
@@ -91,12 +94,32 @@ const inputs = sql.fragment`
      where o.id = d.id and o.queue_id = ('x' || right(d.id::text, 8))::bit(32)::int and o.outcome = 'completed' offset 0
    ) o on true)`;
 
+/** What a claim may hand out at once: about so many bytes of payloads and inputs, the first task's aside. */
+export interface ClaimRoom {
+  readonly bytesMax: number;
+}
+
+// Of the picked rows those that there is room for; the others stay as they were. Each payload's place is looked up, and none
+// is read that is short. The rows come in the order in which tasks leave, which a window without an order keeps.
+const fitting = (a: ClaimArgs, { bytesMax }: ClaimRoom) => sql.fragment`
+  sized as materialized (
+    select p.*, sum(s.bytes) over (rows unbounded preceding) - s.bytes as before
+    from picked p cross join lateral (
+      select ${printed(sql.fragment`t.payload`)}
+        + case when t.depends_on is null then 0 else coalesce(octet_length(${inputs}::text), 0) end as bytes
+      from task t where t.id = p.id and t.queue_id = ${a.queueId} offset 0
+    ) s
+  ), picked_fitting as materialized (
+    select s.* from sized s where s.before < ${bytesMax}
+  )`;
+
 // What both claims do with the rows they picked: the move from ready to claimed, shared out in order, and the facts that
 // the workers get. A row that is locked stays where it is until the statement ends, so it is deleted by its place. Each row
 // finds its share by a binary search in the shares' first places: joining the list of shares would be a loop over two lists.
-const moveToLease = (a: ClaimArgs) => sql.fragment`
+const moveToLease = (a: ClaimArgs, room: ClaimRoom | null) => sql.fragment`
+  ${room ? sql.fragment`${fitting(a, room)},` : sql.fragment``}
   placed as materialized (
-    select p.*, row_number() over ()::int as place from picked p
+    select p.*, row_number() over ()::int as place from ${room ? sql.fragment`picked_fitting` : sql.fragment`picked`} p
   ), shared as materialized (
     select p.*, width_bucket(p.place, ${ints(firstPlaces(a))}) as share from placed p
   ), gone as (
@@ -110,7 +133,8 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
            (${texts(a.shares.map(({ worker }) => worker))})[g.share]
     from gone g
   )
-  select g.share, g.place, g.id, t.name, t.payload, t.priority::int as priority, g.attempts, t.max_attempts, g.lease_seq,
+  select g.share, g.place, g.id, ${room ? sql.fragment`exists (select from sized s where s.before >= ${room.bytesMax}) as cut,` : sql.fragment``}
+         t.name, t.payload, t.priority::int as priority, g.attempts, t.max_attempts, g.lease_seq,
          g.run_at, g.expires_at, t.added, t.depends_on, t.depends_on_keys, t.workflow_id, t.workflow_key,
          g.has_dependents as awaited,
          case when t.catalogued then ${tagNames(a.queueId)} end as tags,
@@ -129,27 +153,30 @@ const moveToLease = (a: ClaimArgs) => sql.fragment`
  * A materialized CTE on purpose: written as a sub-select, the planner may run it more than once and claim more than asked.
  * Index: task_ready's primary key (queue_id, priority, run_at, id).
  */
-export const claimTasks = (a: ClaimArgs) => sql.prepared("claim_tasks", ClaimedRow)`
+export const claimTasks = (a: ClaimArgs, room: ClaimRoom | null = null) => sql.prepared(
+  room ? "claim_tasks_in_room" : "claim_tasks",
+  ClaimedRow,
+)`
   with home as materialized (
     select q.lease_seconds from queue q where q.id = ${a.queueId} and not q.paused
   ), picked as materialized (
-    select r.at, home.lease_seconds
+    select r.at, r.id, home.lease_seconds
     from home cross join unnest(${ints(PRIORITIES)}, ${lowest(a)}::timestamptz[]) as p(priority, low)
     cross join lateral (
-      select r.ctid as at from task_ready r
+      select r.ctid as at, r.id from task_ready r
       where r.queue_id = ${a.queueId} and r.priority = p.priority::smallint and r.run_at >= p.low and r.run_at <= now()
       order by r.run_at, r.id limit ${limitOf(a)} for update skip locked
     ) r
     limit ${limitOf(a)}
-  ), ${moveToLease(a)}`;
+  ), ${moveToLease(a, room)}`;
 
 /**
  * Claims due tasks that carry one of `names`, as claimTasks does. The names' ranges are merged before rows are locked, so
  * among several instances it may find fewer than there are (rows that another one is claiming just then); the next claim
  * finds them. Index: task_ready_name_idx (queue_id, name, priority, run_at, id).
  */
-export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.prepared(
-  "claim_named_tasks",
+export const claimNamedTasks = (a: ClaimArgs, names: readonly string[], room: ClaimRoom | null = null) => sql.prepared(
+  room ? "claim_named_tasks_in_room" : "claim_named_tasks",
   ClaimedRow,
 )`
   with home as materialized (
@@ -166,14 +193,14 @@ export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.p
     ) r
     order by r.priority, r.run_at, r.id limit ${limitOf(a)} * 2
   ), picked as materialized (
-    select r.at, c.lease_seconds
+    select r.at, c.id, c.lease_seconds
     from candidates c cross join lateral (
       select r.ctid as at from task_ready r
       where r.queue_id = ${a.queueId} and r.priority = c.priority and r.run_at = c.run_at and r.id = c.id
       for update skip locked
     ) r
     limit ${limitOf(a)}
-  ), ${moveToLease(a)}`;
+  ), ${moveToLease(a, room)}`;
 
 /**
  * What claimers get of tasks that were claimed by another statement, without those whose lease is not that one any more. In
@@ -181,7 +208,7 @@ export const claimNamedTasks = (a: ClaimArgs, names: readonly string[]) => sql.p
  */
 export const claimedFacts = (queueId: number, leases: readonly Lease[]) => sql.prepared(
   "claimed_facts",
-  ClaimedRow.omit({ share: true, place: true }),
+  ClaimedRow.omit({ share: true, place: true, cut: true }),
 )`
   select t.id, t.name, t.payload, t.priority::int as priority, l.attempts, t.max_attempts, l.lease_seq, t.run_at, l.expires_at,
          t.added, t.depends_on, t.depends_on_keys, t.workflow_id, t.workflow_key,

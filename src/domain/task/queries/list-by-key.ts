@@ -3,7 +3,7 @@ import type { FragmentSqlToken } from "slonik";
 import { sql } from "../../../db/sql.ts";
 import { all, type Selection, shown } from "./filter.ts";
 import { keysOf, PLAIN } from "./keys.ts";
-import { type Place, withTasks } from "./list.ts";
+import { type Place, type Room, withTasks } from "./list.ts";
 
 /**
  * Every order ends in the id, so that a page's end names one place; tasks without the value come last, as infinity. The key
@@ -104,7 +104,8 @@ function isOwnersByPriority({ deleted, filter, anyOf }: Selection, sort: KeySort
 }
 
 /** A page of tasks in such an order. Indexes: those of task_catalogue for catalogued tasks; plain ones are sorted. */
-export const listByKey = (selection: Selection, sort: KeySort, place: Place | null, limit: number) => {
+export const listByKey = (selection: Selection, sort: KeySort, place: Place | null, room: Room) => {
+  const { limit } = room;
   const order = ORDERS[sort];
   const asked: Asked = { selection, order, place, limit };
   const lists = isOwnersByPriority(selection, sort)
@@ -117,5 +118,10 @@ export const listByKey = (selection: Selection, sort: KeySort, place: Place | nu
       lists.map((list) => sql.fragment`(${list})`),
       sql.fragment` union all `,
     )}) m order by m.sorted ${direction(order)}, m.id ${direction(order)} limit ${limit}`;
-  return withTasks(page, sql.fragment`k.sorted ${direction(order)}, k.id ${direction(order)}`, sql.fragment`k.key`);
+  return withTasks(
+    page,
+    sql.fragment`k.sorted ${direction(order)}, k.id ${direction(order)}`,
+    room,
+    sql.fragment`k.key`,
+  );
 };

@@ -1,25 +1,52 @@
 /** Lists of tasks by what people ask for. See keys.ts for how they are found. */
 import type { FragmentSqlToken } from "slonik";
+import { z } from "zod";
 import { sql } from "../../../db/sql.ts";
 import { query, type Selection, shown } from "./filter.ts";
 import { direction, keysOf, nearest, PLAIN, type Walk, within } from "./keys.ts";
-import { columns, TaskRow } from "./read.ts";
+import { bytesOfTask, columns, TaskRow } from "./read.ts";
 
-export const withTasks = (keys: FragmentSqlToken, order: FragmentSqlToken, cursor = sql.fragment`''`) => sql.type(
-  TaskRow,
-)`
-  select ${columns}, ${cursor} as cursor from (${keys}) k cross join lateral (
+/** A row of a page; `last` where the page ends with it although more was found, for want of room. */
+export const PageRow = TaskRow.extend({ last: z.boolean() });
+export type PageRow = z.output<typeof PageRow>;
+
+/** A page's size: rows, and about how many bytes of payloads, results and errors they may take, the first aside. */
+export interface Room {
+  readonly limit: number;
+  readonly bytesMax: number;
+}
+
+/**
+ * The tasks of `keys`, in order and as far as there is room. `order` is in terms of k, which holds the keys' columns.
+ */
+export const withTasks = (
+  keys: FragmentSqlToken,
+  order: FragmentSqlToken,
+  { bytesMax }: Room,
+  cursor = sql.fragment`''`,
+) => sql.type(PageRow)`
+  with sized as materialized (
+    select k.*, s.bytes, row_number() over (order by ${order}) as at, sum(s.bytes) over (order by ${order}) as upto
+    from (${keys}) k cross join lateral (
+      select ${bytesOfTask} as bytes from task t where t.id = k.id and t.queue_id = k.queue_id offset 0
+    ) s
+  ), fitting as materialized (
+    select k.* from sized k where k.upto - k.bytes < ${bytesMax}
+  )
+  select ${columns}, ${cursor} as cursor,
+    k.at = (select max(f.at) from fitting f) and exists (select from sized s where s.at > k.at) as last
+  from fitting k cross join lateral (
     select * from task_with_state v where v.id = k.id and v.queue_id = k.queue_id offset 0
   ) v join queue q on q.id = v.queue_id join project p on p.id = q.project_id
-  order by ${order}`;
+  order by k.at`;
 
 /** A page of tasks in the order of their ids, if they are not rare: fewer than a page may be found where there are more. */
-export const listNearest = (selection: Selection, walk: Walk) =>
-  withTasks(nearest(selection, walk), sql.fragment`v.id ${direction(walk)}`);
+export const listNearest = (selection: Selection, walk: Walk & Room) =>
+  withTasks(nearest(selection, walk), sql.fragment`k.id ${direction(walk)}`, walk);
 
 /** A page of tasks in the order of their ids. */
-export const listById = (selection: Selection, walk: Walk) =>
-  withTasks(keysOf(selection, walk), sql.fragment`v.id ${direction(walk)}`);
+export const listById = (selection: Selection, walk: Walk & Room) =>
+  withTasks(keysOf(selection, walk), sql.fragment`k.id ${direction(walk)}`, walk);
 
 /** Where a page ended: the sort key's text and the id. */
 export interface Place {
@@ -31,7 +58,7 @@ export interface Place {
 const RANKED_MAX = 1_000;
 
 /** A page of a text search, the best first, among the newest RANKED_MAX tasks up to `newest`. */
-export const listByRank = (selection: Searched, newest: string, place: Place | null, limit: number) => {
+export const listByRank = (selection: Searched, newest: string, place: Place | null, room: Room) => {
   const after = place
     ? sql.fragment`(r.rank, r.id) < (${place.key}::float4, ${sql.uuid(place.id)})`
     : sql.fragment`true`;
@@ -43,8 +70,8 @@ export const listByRank = (selection: Searched, newest: string, place: Place | n
     cross join lateral (
       select 1 from task t where t.id = r.id and t.queue_id = r.queue_id and ${shown({ ...selection, filter: others })} offset 0
     ) t
-    where ${after} order by r.rank desc, r.id desc limit ${limit}`;
-  return withTasks(page, sql.fragment`k.rank desc, k.id desc`, sql.fragment`k.rank::text`);
+    where ${after} order by r.rank desc, r.id desc limit ${room.limit}`;
+  return withTasks(page, sql.fragment`k.rank desc, k.id desc`, room, sql.fragment`k.rank::text`);
 };
 
 type Searched = Selection & { readonly filter: { readonly text: string } };

@@ -1,3 +1,4 @@
+import type { FragmentSqlToken } from "slonik";
 import { z } from "zod";
 import { booleans, ints, jsons, sql, uuids } from "../../../db/sql.ts";
 import { STATES } from "../lifecycle.ts";
@@ -59,6 +60,21 @@ export const columns = sql.fragment`
 export const from = sql.fragment`
   task_with_state v join queue q on q.id = v.queue_id join project p on p.id = q.project_id`;
 
+/** What is stored in so few bytes, and not compressed, is not read to learn how long it is when printed. */
+const STORED_SHORT = 1_000;
+export const printed = (value: FragmentSqlToken) => sql.fragment`
+  case when ${value} is null then 0
+       when pg_column_size(${value}) <= ${STORED_SHORT} and pg_column_compression(${value}) is null then pg_column_size(${value})
+       else octet_length(${value}::text) end`;
+
+/**
+ * About how many bytes the large values of a task `t` take in an answer. As they are stored they may be a hundredth of that:
+ * PostgreSQL compresses, and it keeps numbers without their zeros.
+ */
+export const bytesOfTask = sql.fragment`
+  (${printed(sql.fragment`t.payload`)} + ${printed(sql.fragment`t.result`)} + ${printed(sql.fragment`t.errors`)}
+    + coalesce(octet_length(t.description), 0))`;
+
 /** One task of a project with its state. Indexes: the primary keys. */
 export const getTask = (projectId: number, queueId: number, id: string) => sql.prepared("get_task", TaskRow)`
   select ${columns}, '' as cursor from ${from}
@@ -66,7 +82,7 @@ export const getTask = (projectId: number, queueId: number, id: string) => sql.p
 
 /**
  * Tasks of one queue of a project with their states, in the order of `ids`, as far as they fit: the first, and what follows
- * as long as the tasks before it take less than `bytesMax` as they are stored. `more` in all rows where others were left out:
+ * as long as the tasks before it take less than `bytesMax` in an answer. `more` in all rows where others were left out:
  * they are among the ids behind the last one answered. Each list is walked once, and each row looked up in a lateral
  * sub-query. Indexes: the primary keys.
  */
@@ -77,9 +93,7 @@ export const getTasks = (projectId: number, queueId: number, ids: readonly strin
   with sized as materialized (
     select i.at, t.id, sum(t.bytes) over (order by i.at) - t.bytes < ${bytesMax} as fits
     from unnest(${uuids(ids)}) with ordinality as i(id, at) cross join lateral (
-      select t.id, coalesce(pg_column_size(t.payload), 0) + coalesce(pg_column_size(t.result), 0)
-        + coalesce(pg_column_size(t.errors), 0) + coalesce(pg_column_size(t.description), 0) as bytes
-      from task t where t.id = i.id and t.queue_id = ${queueId} offset 0
+      select t.id, ${bytesOfTask} as bytes from task t where t.id = i.id and t.queue_id = ${queueId} offset 0
     ) t
   )
   select v.*, exists (select from sized s where not s.fits) as more

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { ints, json, sql } from "../../../db/sql.ts";
-import { columns, TaskRow } from "./read.ts";
+import { type Room, withTasks } from "./list.ts";
 
 /** The smallest id of a time (epoch milliseconds): a walk back begins before it. */
 export const boundOf = (ms: number) => sql.type(z.strictObject({ id: z.guid() }))`
@@ -20,9 +20,10 @@ export const tasksOfWorker = (
   worker: string,
   below: string,
   from: string,
-  limit: number,
-) => sql.type(TaskRow)`
-  select ${columns}, '' as cursor from (
+  room: Room,
+) =>
+  withTasks(
+    sql.fragment`
     select t.id, t.queue_id from task t
     where t.id < ${sql.uuid(below)} and t.id >= ${sql.uuid(from)} and t.deleted_at is null
       and t.queue_id in (select q.id from queue q where q.project_id = ${projectId})
@@ -30,8 +31,7 @@ export const tasksOfWorker = (
       and (t.last_worker = ${worker} or t.errors @> ${json([{ worker }])}::jsonb
         or (t.outcome is null and exists (
           select 1 from task_lease l where l.id = t.id and l.queue_id = t.queue_id and l.worker = ${worker})))
-    order by t.id desc limit ${limit}
-  ) k cross join lateral (
-    select * from task_with_state v where v.id = k.id and v.queue_id = k.queue_id offset 0
-  ) v join queue q on q.id = v.queue_id join project p on p.id = q.project_id
-  order by v.id desc`;
+    order by t.id desc limit ${room.limit}`,
+    sql.fragment`k.id desc`,
+    room,
+  );
