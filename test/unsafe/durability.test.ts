@@ -139,8 +139,8 @@ describe("refused, unless ALLOW_UNSAFE_DATABASE is set:", () => {
     const failed = spawnService({ DATABASE_URL: url, ALLOW_UNSAFE_DATABASE: "" });
     await expect(failed).rejects.toThrow(/ended \(1\)[\s\S]*synchronous_commit is off: .*set ALLOW_UNSAFE_DATABASE=on/);
     const service = await spawnService({ DATABASE_URL: url, ALLOW_UNSAFE_DATABASE: "on" });
-    expect(service.log()).toContain('"message":"the database may lose acknowledged tasks"');
     expect(await service.stop()).toBe(0);
+    expect(service.log()).toContain('"message":"the database may lose acknowledged tasks"');
   });
 });
 

@@ -25,9 +25,10 @@ test.each([
   {},
 ] as Record<string, string>[])("%j starts", async (env) => {
   const service = await spawnService({ DATABASE_URL: database.url, LOG_LEVEL: "info", ...env });
-  expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
-  expect(service.log().includes(OPEN)).toBe(env.ALLOW_INSECURE === "yes");
+  const { status } = await fetch(`${service.url}/healthz`);
   expect(await service.stop()).toBe(0);
+  expect(status).toBe(200);
+  expect(service.log().includes(OPEN)).toBe(env.ALLOW_INSECURE === "yes");
 });
 
 test("names beyond loopback make the log ask for AUTH", async () => {

@@ -133,8 +133,8 @@ describe("a server without TLS, on another machine", () => {
 
   test("sslmode=disable is taken, and the log says what that means", async () => {
     const service = await spawnService({ DATABASE_URL: at(plainPort, "?sslmode=disable"), LOG_LEVEL: "info" });
-    expect(service.log()).toContain("the connection to the database is not encrypted, as asked for");
     expect(await service.stop()).toBe(0);
+    expect(service.log()).toContain("the connection to the database is not encrypted, as asked for");
   });
 
   test("LISTEN_DATABASE_URL is held to the same, and so is opensqs migrate", async () => {
@@ -150,8 +150,8 @@ test("on this machine plain text is what one gets without asking", async () => {
   for (const query of ["", "?sslmode=prefer"]) {
     const url = `postgres://app:${PASSWORD}@127.0.0.1:${plainPort}/${database}${query}`;
     const service = await spawnService({ DATABASE_URL: url, LOG_LEVEL: "info" });
-    expect(service.log()).not.toMatch(/encrypted|certificate/);
     expect(await service.stop()).toBe(0);
+    expect(service.log()).not.toMatch(/encrypted|certificate/);
   }
 });
 
@@ -195,9 +195,9 @@ describe.skipIf(!hasOpenssl)("a server with TLS, on another machine", () => {
     try {
       const url = at(spy.port, query.replace("CA", join(folder, "ca.crt")));
       const service = await spawnService({ DATABASE_URL: url, LOG_LEVEL: "info" });
+      expect(await service.stop()).toBe(0);
       if (line === null) expect(service.log()).not.toMatch(/certificate/);
       else expect(service.log()).toContain(`"message":"${line}"`);
-      expect(await service.stop()).toBe(0);
       // The names of tables would be in it.
       expect(spy.sent()).not.toMatch(/task_ready|select|user/);
     } finally {
