@@ -10,6 +10,7 @@ import type { EngineContext } from "./context.ts";
 import { formatCursor, parseCursor } from "./cursor.ts";
 import type { Call, Page } from "./engine.ts";
 import { onlyQueues } from "./task-lists.ts";
+import { seen } from "./workers.ts";
 
 /** A walk back over a worker's tasks reads so many tasks at a time, and no more than so often for one page. */
 const STRETCH = 20_000;
@@ -49,8 +50,7 @@ async function workerTasks(context: EngineContext, { id, limit, cursor, project 
   await context.workers.flush();
   return await context.cold.run(async (db) => {
     const worker = await db.maybeOne(getWorker(projectId, id));
-    const hidden = worker?.queues.every((name) => call.principal.queues?.allows(name) === false);
-    if (!worker || hidden) throw new Refusal("not_found", { noun: "worker", id });
+    if (!worker || seen(worker, call) === null) throw new Refusal("not_found", { noun: "worker", id });
     const { queueIds = null } = await onlyQueues(context, projectId, call);
     let below = cursor === undefined ? (await db.one(walks.boundOf(worker.last_seen + SLACK_MS))).id : placeOf(cursor);
     const rows: PageRow[] = [];

@@ -37,7 +37,7 @@ export function workers(context: EngineContext) {
 }
 
 /** A worker as the caller may see it, with those of its queues that it may know of; null where there is none. */
-function seen(row: worker.WorkerRow, { principal: { queues } }: Call): worker.WorkerView | null {
+export function seen(row: worker.WorkerRow, { principal: { queues } }: Call): worker.WorkerView | null {
   const view = worker.workerView(row);
   if (queues === null) return view;
   const known = view.queues.filter((name) => queues.allows(name));
