@@ -139,6 +139,16 @@ test("a form that a page elsewhere sends without an Origin is none of ours, not 
   expect(ran).toBe(before);
 });
 
+test("a connection that brought what is not ours ends, with whatever stands behind it", async () => {
+  const before = ran;
+  const connection = await connect(server.port);
+  const lines = [`Host: localhost:${server.port}`, "Content-Type: application/json", `Content-Length: ${call.length}`];
+  const behind = `POST /rpc HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n${call}`;
+  connection.write(`GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n${behind}`);
+  expect((await connection.closed).match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 403"]);
+  expect(ran).toBe(before);
+});
+
 test("two Host lines do not pass, and none does not either", async () => {
   expect([400, 403]).toContain(await status("/healthz", ["Host: localhost:PORT", "Host: evil.example"]));
   expect([400, 403]).toContain(await status("/healthz", []));
