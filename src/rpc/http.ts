@@ -87,12 +87,16 @@ async function answerRpc(request: Request, connection: Connection, options: Http
     return refusal(415, "The body must be application/json in UTF-8, not compressed.");
   }
   const address = clientAddress(request.headers, connection.remoteAddress, options.trustedProxies);
-  const entered = await enter(options, request.headers, address);
+  let entered = await enter(options, request.headers, address);
   if (entered instanceof Refusal) return await turnAway(request, entered, options);
+  const began = performance.now();
   const body = await readBody(request, BODY_BYTES_MAX);
   if (body.kind === "too large") return refusal(413, `The body must not be larger than ${BODY_BYTES_MAX} bytes.`);
   // Nobody is left to read this answer.
   if (body.kind === "cut off") return refusal(400, "The body ended early.");
+  // A body may be long in coming, and its sender has been sent away meanwhile.
+  if (performance.now() - began > SLOW_BODY_MS) entered = await enter(options, request.headers, address);
+  if (entered instanceof Refusal) return refused(entered, null);
 
   const call = callOf(request, options.stopping, entered);
   const envelope = readEnvelope(body.bytes);
@@ -104,6 +108,9 @@ async function answerRpc(request: Request, connection: Connection, options: Http
     call.end();
   }
 }
+
+/** Who sends a body for longer than this shows the credential again. */
+const SLOW_BODY_MS = 1_000;
 
 const answered = (text: string | null) =>
   text === null ? new Response(null, { status: 204, headers: HEADERS }) : json(200, text);
