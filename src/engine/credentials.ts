@@ -31,6 +31,8 @@ interface Entry {
   principal: Principal;
   readonly lookUp: LookUp;
   checked: number;
+  /** It opened nothing when it was last looked up; there may be a new entry by its name since. */
+  ended: boolean;
   readonly listeners: Set<() => void>;
 }
 
@@ -100,6 +102,8 @@ export class Credentials {
         return entry.principal;
       },
       onEnd(listener) {
+        // It may have ended while the request was still being read. Later, as all others are told.
+        if (entry.ended) queueMicrotask(listener);
         entry.listeners.add(listener);
         return () => void entry.listeners.delete(listener);
       },
@@ -123,10 +127,11 @@ export class Credentials {
     const known = this.#entries.get(name);
     if (principal === null) {
       this.#entries.delete(name);
+      if (known) known.ended = true;
       for (const listener of known?.listeners ?? []) listener();
       return null;
     }
-    const entry: Entry = known ?? { principal, lookUp, checked, listeners: new Set() };
+    const entry: Entry = known ?? { principal, lookUp, checked, ended: false, listeners: new Set() };
     // A look-up that began before another ended knows less.
     if (checked >= entry.checked) Object.assign(entry, { principal, checked });
     this.#entries.set(name, entry);

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { violatedConstraint } from "../db/failure.ts";
 import type { Db } from "../db/pool.ts";
 import { newKey } from "../domain/api-key/key.ts";
 import * as queries from "../domain/api-key/queries.ts";
@@ -44,7 +45,12 @@ async function changing<T>(
 ): Promise<T> {
   const projectId = await context.directory.projectOf(params, call);
   const key = { projectId, requestId: params.requestId, method, params };
-  const answer = await repeatable(context.cold, key, (db) => db.transaction(work));
+  const answer = await repeatable(context.cold, key, (db) => db.transaction(work)).catch((error) => {
+    // The project went within the seconds in which it was remembered.
+    if (violatedConstraint(error) === "api_key_project_id_fkey")
+      throw new Refusal("not_found", { noun: "project", id: params.project ?? call.principal.project });
+    throw error;
+  });
   context.credentials.forget();
   return answer;
 }

@@ -1,4 +1,5 @@
 import { violatedConstraint } from "../db/failure.ts";
+import type { Db } from "../db/pool.ts";
 import * as queries from "../domain/project/queries.ts";
 import { projectView } from "../domain/project/views.ts";
 import { Refusal } from "../domain/refusals.ts";
@@ -13,6 +14,17 @@ import { repeatable } from "./repeatable.ts";
 const DEFAULT = "default";
 
 const notFound = (name: string) => new Refusal("not_found", { noun: "project", id: name });
+
+/**
+ * A project by its name, and the caller's own where they are not from everywhere: what is remembered of their grants has a
+ * name in it that may be another project's by now.
+ */
+async function found(db: Db, name: string, { principal }: Call): Promise<queries.ProjectRow> {
+  const row = await db.maybeOne(queries.projectByName(name));
+  const isTheirs = principal.everywhere !== null || principal.grants.get(name)?.projectId === row?.id;
+  if (!row || !isTheirs) throw notFound(name);
+  return row;
+}
 
 /** The engine's part that manages projects. Their calls are noted under the caller's project, requestIds included. */
 export function projects(context: EngineContext) {
@@ -33,9 +45,7 @@ export function projects(context: EngineContext) {
     },
     async getProject({ name }: { readonly name: string }, call: Call) {
       await context.directory.projectOf({ project: name }, call);
-      const row = await context.cold.run((db) => db.maybeOne(queries.projectByName(name)));
-      if (!row) throw notFound(name);
-      return projectView(row);
+      return projectView(await context.cold.run((db) => found(db, name, call)));
     },
     async listProjects({ cursor, limit }: Page, { principal }: Call) {
       const after = cursor === undefined ? "" : parseCursor(cursor, 1)[0]!;
@@ -70,9 +80,8 @@ async function update(
     throw new Refusal("conflict", { field: "name" });
   const view = await repeatable(context.cold, await keyOf("project.update", params, call), async (outer) =>
     outer.transaction(async (db) => {
-      const found = await db.maybeOne(queries.projectByName(name));
-      if (!found) throw notFound(name);
-      const updated = await db.maybeOne(queries.updateProject(found.id, params));
+      const { id } = await found(db, name, call);
+      const updated = await db.maybeOne(queries.updateProject(id, params));
       if (!updated) throw notFound(name);
       return projectView(updated);
     }),
@@ -95,14 +104,13 @@ async function remove(
   let queues: readonly { id: number }[] = [];
   const answer = await repeatable(context.cold, await keyOf("project.delete", params, call), async (outer) =>
     outer.transaction(async (db) => {
-      const found = await db.maybeOne(queries.projectByName(name));
-      if (!found || !(await db.maybeOne(queries.lockProject(found.id)))) throw notFound(name);
+      const { id } = await found(db, name, call);
+      if (!(await db.maybeOne(queries.lockProject(id)))) throw notFound(name);
       // Those who fire schedules hold them while they lock queues, so they are locked first here too.
-      await db.any(lockSchedules(found.id));
-      queues = await db.any(queries.lockQueues(found.id));
-      if (!force && (await db.one(queries.hasUnfinished(found.id))).found)
-        throw new Refusal("conflict", { field: "tasks" });
-      await db.any(queries.deleteProject(found.id));
+      await db.any(lockSchedules(id));
+      queues = await db.any(queries.lockQueues(id));
+      if (!force && (await db.one(queries.hasUnfinished(id))).found) throw new Refusal("conflict", { field: "tasks" });
+      await db.any(queries.deleteProject(id));
       return { name };
     }),
   );

@@ -114,7 +114,7 @@ async function change<T>(
   const key = { projectId, requestId: params.requestId, method, params };
   try {
     return await orAnswered(context.cold, key, async () => {
-      await refuseTooLarge(context, projectId, params);
+      await refuseTooLarge(context, projectId, params, call);
       return await repeatable(context.cold, key, (outer) => outer.transaction((db) => work(db, projectId)));
     });
   } catch (error) {
@@ -125,13 +125,20 @@ async function change<T>(
   }
 }
 
-async function refuseTooLarge(context: EngineContext, projectId: number, params: ScheduleParams): Promise<void> {
+async function refuseTooLarge(
+  context: EngineContext,
+  projectId: number,
+  params: ScheduleParams,
+  call: Call,
+): Promise<void> {
   const { name, queue, task } = params;
   if (queue === undefined && task?.payload === undefined) return;
   const known =
     queue === undefined || task?.payload === undefined
       ? await context.cold.run((db) => db.maybeOne(queries.scheduleByName(projectId, name)))
       : null;
+  // Not found, as the change will say.
+  if (known && isHidden(known, call)) return;
   const inQueue = queue ?? known?.queue;
   if (inQueue === undefined) return;
   const limit = (await context.directory.find(projectId, inQueue))?.max_payload_bytes ?? NEW_QUEUE_BYTES_MAX;

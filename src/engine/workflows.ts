@@ -12,6 +12,7 @@ import type { Call, Engine, NewWorkflowTask, OfWorkflow } from "./engine.ts";
 import { owned } from "./members.ts";
 import { type Placed, placeAndAdd } from "./new-tasks.ts";
 import { orAnswered, type RequestKey, repeatable } from "./repeatable.ts";
+import { visible } from "./visible.ts";
 import { cancelWorkflow } from "./workflow-cancel.ts";
 import { lock, notFound } from "./workflow-lock.ts";
 import { retryWorkflow } from "./workflow-retry.ts";
@@ -132,12 +133,20 @@ async function refuseHidden(context: EngineContext, projectId: number, id: strin
   if (!rows.every(({ name }) => queues.allows(name))) throw notFound(id);
 }
 
+type Listed = queries.WorkflowPlace & { readonly tasks: number; readonly queues: readonly string[] };
+
 async function list(context: EngineContext, params: Parameters<Engine["listWorkflows"]>[0], call: Call) {
   const { states = null, cursor, limit } = params;
   const projectId = await context.directory.projectOf(params, call);
   const before = cursor === undefined ? null : placeOf(cursor);
-  const rows = await context.cold.run((db) => db.any(queries.listWorkflows(projectId, states, before, limit + 1)));
-  const page: (typeof rows)[number][] = [];
+  const { queues } = call.principal;
+  const rows = await visible<Listed>(
+    limit + 1,
+    queues && ((row) => row.queues.every((name) => queues.allows(name))),
+    (last, most) =>
+      context.cold.run((db) => db.any(queries.listWorkflows(projectId, states, last ?? before, most, queues !== null))),
+  );
+  const page: Listed[] = [];
   for (const row of rows.slice(0, limit)) {
     if (page.length > 0 && page.reduce((sum, { tasks }) => sum + tasks, row.tasks) > PAGE_TASKS) break;
     page.push(row);

@@ -46,6 +46,9 @@ const LARGE_ANSWER = 1024 * 1024;
 /** Bodies of those who are not let in are read up to here, so that they find their calls' ids in the answer. */
 const STRANGERS_BYTES_MAX = 16 * 1024;
 
+/** Who sends a body for longer than this shows the credential again. */
+const SLOW_BODY_MS = 1_000;
+
 const CONTENT_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
 
 /** Answers POST /rpc: who calls is found out first, so that a stranger's body costs next to nothing. */
@@ -53,12 +56,16 @@ export async function answerPost(request: Request, address: string, options: Pos
   if (!CONTENT_TYPE.test(request.headers.get("content-type") ?? "") || request.headers.has("content-encoding")) {
     return small(refusal(415, "The body must be application/json in UTF-8, not compressed."));
   }
-  const entered = await enter(options.authenticate, request.headers, address);
+  let entered = await enter(options.authenticate, request.headers, address);
   if ("refusal" in entered) return small(await turnAway(request, entered.refusal, options));
   const { bodyBytesMax } = options.limits;
+  const began = performance.now();
   const body = await read(request, bodyBytesMax, options);
   if (body.kind !== "read") return small(unreadBody(body, bodyBytesMax));
   try {
+    // A body may be long in coming, and its sender has been sent away meanwhile.
+    if (performance.now() - began > SLOW_BODY_MS) entered = await enter(options.authenticate, request.headers, address);
+    if ("refusal" in entered) return small(refused(entered.refusal));
     return await answerBody(request, body.bytes, { guest: entered.guest, address }, options);
   } finally {
     options.limits.bodies.give(body.bytes.length);

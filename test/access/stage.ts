@@ -25,6 +25,7 @@ export function guardedService(env: Record<string, string> = {}) {
     get databaseUrl() {
       return service.databaseUrl;
     },
+    atEnd: service.atEnd,
     call,
     makeKey,
     keyOf: async (project: string, scopes: Scope[], more: { queues?: string[] } = {}) =>

@@ -62,6 +62,19 @@ describe.each([
   }, 300_000);
 });
 
+test("a count does not tell how many others have", async () => {
+  const [project, limit] = [await service.makeProject("with many"), 1_000];
+  for (let at = 0; at < 6; at++) {
+    const tasks = Array.from({ length: limit }, () => ({ description: "many", payload: { counted: true } }));
+    await service.call("task.enqueueMany", { project, queue: "many", tasks });
+    await service.call("task.claim", { project, queue: "many", limit, leaseSeconds: 43_200 });
+  }
+  await service.makeProject("with none");
+  const key = await service.keyOf("with none", ["task:read"]);
+  for (const filter of [{ states: ["claimed" as const] }, { payload: { counted: true } }, { text: "many" }, {}])
+    expect(await service.call("task.count", filter, key)).toEqual({ count: 0, exact: true });
+});
+
 test("as many statements are run for what is another project's as for what does not exist", async () => {
   const { hostname, port } = new URL(service.databaseUrl);
   const proxy = await startWireProxy({ host: hostname, port: Number(port) });

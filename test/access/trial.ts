@@ -149,6 +149,7 @@ const OWN: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, "<id>"],
   [/(?<="receipt":")[\w-]{27}/g, "<receipt>"],
   [/\["\d{13}",/g, '["<time>",'],
+  [/\bown-\d+\b/g, "<one of the stock>"],
 ];
 
 /** What an answer tells, whoever asked and whichever of a pair was named. */

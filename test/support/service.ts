@@ -93,6 +93,7 @@ export function testService(env: Record<string, string> = {}) {
     get databaseUrl() {
       return database.url;
     },
+    atEnd: database.atEnd,
     call: <M extends keyof Contract>(method: M, params: Contract[M]["params"], options?: CallOptions) =>
       rpc(service.url, method, params, options),
   };

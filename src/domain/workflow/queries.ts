@@ -110,7 +110,8 @@ export interface WorkflowPlace {
 }
 
 /**
- * A page of a project's workflows, the newest first, with how many tasks each has. `states` are those of this moment: a
+ * A page of a project's workflows, the newest first, with how many tasks each has, and of which queues where `withQueues`.
+ * `states` are those of this moment: a
  * workflow with something that has not been folded yet is found by that, the others by their rows.
  * Indexes: those of workflow, one for each state; task_workflow_idx.
  */
@@ -119,6 +120,7 @@ export const listWorkflows = (
   states: readonly WorkflowState[] | null,
   before: WorkflowPlace | null,
   limit: number,
+  withQueues: boolean,
 ) => {
   const further =
     before === null
@@ -139,9 +141,12 @@ export const listWorkflows = (
   );
   const parts =
     states === null ? [page(sql.fragment`workflow w`, sql.fragment`true`)] : [...new Set(states)].map(inState);
-  return sql.type(z.strictObject({ id: z.uuid(), added: z.number(), tasks: z.int() }))`
+  const queues = sql.fragment`array(
+      select q.name from (select distinct t.queue_id from task t where t.workflow_id = w.id) t join queue q on q.id = t.queue_id)`;
+  return sql.type(z.strictObject({ id: z.uuid(), added: z.number(), tasks: z.int(), queues: z.array(z.string()) }))`
     with unfolded as materialized (select distinct d.workflow_id as id from workflow_delta d)
-    select w.id, w.added, (select count(*)::int from task t where t.workflow_id = w.id) as tasks
+    select w.id, w.added, (select count(*)::int from task t where t.workflow_id = w.id) as tasks,
+      ${withQueues ? queues : sql.fragment`array[]::text[]`} as queues
     from (${sql.join(states === null ? parts : [...parts, fresh], sql.fragment` union all `)}) w
     order by w.added desc, w.id desc limit ${limit}`;
 };

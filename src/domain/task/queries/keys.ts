@@ -5,7 +5,7 @@
  */
 import type { FragmentSqlToken } from "slonik";
 import { json, sql, texts } from "../../../db/sql.ts";
-import { all, finishedAmong, NONE, query, type Selection, shown, type TaskFilter, time } from "./filter.ts";
+import { all, finishedAmong, NONE, ofProject, query, type Selection, shown, type TaskFilter, time } from "./filter.ts";
 
 /** How far back and forth an id may lie whose task was added at a time: ids are made by the instances' clocks. */
 const ID_SLACK_MS = 10_000;
@@ -60,10 +60,11 @@ const byCatalogue = (projectId: number, where: FragmentSqlToken): Source => ({
   id: sql.fragment`k.id`,
   where: sql.fragment`k.project_id = ${projectId} and not k.hidden and ${where}`,
 });
-const byTable = (table: "task_lease" | "task_waiting"): Source => ({
+/** Of this project alone: how many others have is nobody's to know, and a count that stops somewhere would tell. */
+const byTable = (projectId: number, table: "task_lease" | "task_waiting"): Source => ({
   of: sql.fragment`${sql.identifier([table])} k`,
   id: sql.fragment`k.id`,
-  where: sql.fragment`true`,
+  where: sql.fragment`k.queue_id in (select q.id from queue q where q.project_id = ${projectId})`,
 });
 
 /** The outcome that all these states mean: null for the unfinished, undefined when they mean several. */
@@ -87,8 +88,8 @@ export function sourcesOf(projectId: number, f: TaskFilter): Source[] | null {
     if (outcome === null) return [byCatalogue(projectId, sql.fragment`${owned} and k.outcome is null`)];
     return [byCatalogue(projectId, sql.fragment`${owned} and k.outcome = ${outcome}::task_outcome`)];
   }
-  if (f.states?.length === 1 && f.states[0] === "claimed") return [byTable("task_lease")];
-  if (f.states?.length === 1 && f.states[0] === "waiting") return [byTable("task_waiting")];
+  if (f.states?.length === 1 && f.states[0] === "claimed") return [byTable(projectId, "task_lease")];
+  if (f.states?.length === 1 && f.states[0] === "waiting") return [byTable(projectId, "task_waiting")];
   return null;
 }
 
@@ -139,7 +140,8 @@ export function rareWays(projectId: number, f: TaskFilter): FragmentSqlToken | n
   if (f.text !== undefined) return catalogued(sql.fragment`k.words @@ ${query(f.text)} offset 0`);
   if (f.payload !== undefined)
     return sql.fragment`
-      select t.id, t.queue_id from task t where t.catalogued and t.payload @> ${json(f.payload)}::jsonb offset 0`;
+      select t.id, t.queue_id from task t
+      where t.catalogued and t.payload @> ${json(f.payload)}::jsonb and ${ofProject(projectId)} offset 0`;
   if (f.names) return catalogued(sql.fragment`k.name = any(${texts(f.names)})`);
   const outcome = f.states && soleOutcome(f.states);
   if (typeof outcome === "string") return catalogued(sql.fragment`k.outcome = ${outcome}::task_outcome`);
