@@ -175,11 +175,7 @@ export const claimTasks = (a: ClaimArgs, room: ClaimRoom | null = null) => sql.p
  * among several instances it may find fewer than there are (rows that another one is claiming just then); the next claim
  * finds them. Index: task_ready_name_idx (queue_id, name, priority, run_at, id).
  */
-export const claimNamedTasks = (
-  a: ClaimArgs,
-  names: readonly string[],
-  room: ClaimRoom | null = null,
-) => sql.prepared(
+export const claimNamedTasks = (a: ClaimArgs, names: readonly string[], room: ClaimRoom | null = null) => sql.prepared(
   room ? "claim_named_tasks_in_room" : "claim_named_tasks",
   ClaimedRow,
 )`
