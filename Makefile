@@ -5,7 +5,7 @@ BUN := node_modules/.bin/bun
 INSTALLED := node_modules/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help start demo migrate migrate-status migrate-down test check bench schema docs format build sbom audit install
+.PHONY: help start demo migrate migrate-status migrate-down test fuzz check bench schema docs format build sbom audit install
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ migrate-down: $(INSTALLED) ## Take the newest migration back
 
 test: $(INSTALLED) ## Run all tests; some of them: make test ARGS="test/db"
 	@$(BUN) scripts/test.ts $(ARGS)
+
+fuzz: $(INSTALLED) ## Send a service a million mutated bodies; ARGS="--count 50000 --seed 7"
+	@$(BUN) scripts/fuzz.ts $(ARGS)
 
 check: $(INSTALLED) ## Do what CI does: format, lint, types, generated files, a short bench, tests
 	$(BUN) node_modules/@biomejs/biome/bin/biome ci --error-on-warnings $(if $(CI),--colors=off)

@@ -41,7 +41,6 @@ export async function fuzzService({
       },
     });
     const last = rssOf(service);
-    if (process.env.FUZZ_METRICS) console.log(await (await fetch(`${service.url}/metrics`)).text());
     const how = await service.stop();
     if (how !== 0) throw new Error(`The service ended with ${how}:\n${service.log()}`);
     return { ...report, wrongLines: wrongLines(service.log()), rssMb: { settled, last } };

@@ -50,7 +50,7 @@ export async function fuzz({ url, seed, count, onProgress }: FuzzOptions): Promi
   ];
   for (let round = 0; left > 0; round++) {
     const corpus = await record(url, `${round}-${random.roll(2 ** 31).toString(36)}`);
-    let due = Math.min(left, ROUND);
+    let due = Math.min(left, ROUND, Math.ceil(count / 4));
     left -= due;
     const work = async (caller: Caller) => {
       while (due > 0 && findings.length < FINDINGS_MAX) {
