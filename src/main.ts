@@ -7,10 +7,11 @@ import { run } from "./cli/index.ts";
 import { type Config, readConfig } from "./config.ts";
 import { migrate, migrationStatus, rollback } from "./db/migrate.ts";
 import { InvalidParams, Refusal } from "./domain/refusals.ts";
-import { createAdminKey } from "./first-key.ts";
 import { createLogger } from "./lib/log.ts";
 import { argv, exit, onSignals, runtimeName } from "./runtime/index.ts";
-import { createUser, startService, useDatabase } from "./serve.ts";
+import { startService } from "./serve.ts";
+import { useDatabase } from "./service/database.ts";
+import { createAdminKey, createUser } from "./service/first-steps.ts";
 import { VERSION } from "./version.ts";
 
 /** Runs the service until the signal is aborted. */

@@ -17,8 +17,12 @@ const RANK: Record<string, number> = {
   client: 2,
   lib: 1,
 };
-/** The files in no folder know every part, and so stand above all. */
-const area = (file: string) => (file === "config.ts" ? "config" : file.includes("/") ? file.split("/")[0]! : "main");
+/** The files in no folder, and what they are put together of in src/service, know every part, and so stand above all. */
+function area(file: string): string {
+  if (file === "config.ts") return "config";
+  const [folder, ...rest] = file.split("/");
+  return rest.length === 0 || folder === "service" ? "main" : folder!;
+}
 
 interface Import {
   readonly from: string;

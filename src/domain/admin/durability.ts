@@ -21,9 +21,13 @@ export const ENDANGERING: Readonly<Record<string, Danger>> = {
 
 /** All that the migrations make; a test compares. The partitions of a table come with it. */
 export const DURABLE_TABLES = [
+  "account",
+  "api_key",
+  "auth_secret",
   "category",
   "category_delta",
   "project",
+  "project_member",
   "queue",
   "queue_delta",
   "queue_rate",
@@ -32,6 +36,7 @@ export const DURABLE_TABLES = [
   "schedule",
   "schedule_run",
   "schema_migrations",
+  "session",
   "tag",
   "tag_delta",
   "task",
@@ -43,6 +48,8 @@ export const DURABLE_TABLES = [
   "task_ready",
   "task_tag",
   "task_waiting",
+  "user",
+  "verification",
   "worker",
   "workflow",
   "workflow_delta",

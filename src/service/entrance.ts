@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import type { Config } from "./config.ts";
-import type { Principal } from "./domain/access/principal.ts";
-import type { EngineContext } from "./engine/context.ts";
-import type { Guest } from "./engine/credentials.ts";
-import { principalOfPerson } from "./engine/members.ts";
-import type { People } from "./people/people.ts";
-import { type Authenticate, createAuthenticate, letInAnyone } from "./rpc/authenticate.ts";
-import type { Metrics } from "./rpc/metrics.ts";
+import type { Config } from "../config.ts";
+import type { Principal } from "../domain/access/principal.ts";
+import type { EngineContext } from "../engine/context.ts";
+import type { Guest } from "../engine/credentials.ts";
+import { principalOfPerson } from "../engine/members.ts";
+import type { People } from "../people/people.ts";
+import { type Authenticate, createAuthenticate, letInAnyone } from "../rpc/authenticate.ts";
+import type { Metrics } from "../rpc/metrics.ts";
 
 export interface Entrance {
   readonly authenticate: Authenticate;

@@ -1,12 +1,13 @@
-import type { Config } from "./config.ts";
-import { isVerified } from "./db/drivers.ts";
-import type { Database } from "./db/pool.ts";
-import { settleTls } from "./db/tls-probe.ts";
-import { DatabaseUrlError, describeTarget, isLocal, parseDatabaseUrl } from "./db/url.ts";
-import { endangering } from "./domain/admin/durability.ts";
-import { durabilitySettings } from "./domain/admin/queries.ts";
-import type { Logger } from "./lib/log.ts";
-import { isLoopback } from "./lib/loopback.ts";
+import type { Config } from "../config.ts";
+import { isVerified } from "../db/drivers.ts";
+import type { Database } from "../db/pool.ts";
+import { settleTls } from "../db/tls-probe.ts";
+import { DatabaseUrlError, describeTarget, isLocal, parseDatabaseUrl } from "../db/url.ts";
+import { endangering } from "../domain/admin/durability.ts";
+import { durabilitySettings } from "../domain/admin/queries.ts";
+import { hasAdminKey } from "../domain/api-key/queries.ts";
+import type { Logger } from "../lib/log.ts";
+import { isLoopback } from "../lib/loopback.ts";
 
 /**
  * What the service refuses to start on unless it is told so by name, and what it starts on but says in its log. The one
@@ -45,6 +46,14 @@ export async function refusePlainText(config: Config, log: Logger): Promise<void
       throw new DatabaseUrlError(`${variable}: ${error.message}.`, { cause: error });
     }
   }
+}
+
+/** A service that lets nobody in is one whose operator must be told how to make the first key. */
+export async function tellOfFirstKey(config: Config, cold: Database, log: Logger): Promise<void> {
+  if (!config.auth || config.adminKey !== null) return;
+  const { found } = await cold.run((db) => db.one(hasAdminKey()));
+  if (!found)
+    log.warn("there is no key yet that may do all: make one with `opensqs key create --admin`, or set ADMIN_KEY");
 }
 
 /** With AUTH off and others on the way to it, or perhaps. */

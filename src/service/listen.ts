@@ -1,0 +1,114 @@
+import type { Config } from "../config.ts";
+import { pendingMigrations } from "../db/migrate.ts";
+import { tasksByState } from "../domain/admin/queries.ts";
+import type { RunningEngine } from "../engine/create.ts";
+import { Budget } from "../lib/budget.ts";
+import type { Logger } from "../lib/log.ts";
+import type { People } from "../people/people.ts";
+import { createDispatcher } from "../rpc/dispatch.ts";
+import { createHttpHandler } from "../rpc/http.ts";
+import type { SharedLimits } from "../rpc/limits.ts";
+import { LongPolls } from "../rpc/long-polls.ts";
+import type { Method } from "../rpc/method.ts";
+import { METHODS } from "../rpc/methods/index.ts";
+import { createMetrics, type Metrics } from "../rpc/metrics.ts";
+import { describeService } from "../rpc/openrpc.ts";
+import { createRates } from "../rpc/rates.ts";
+import { RpcSockets } from "../rpc/websocket.ts";
+import { type HttpServer, serveHttp } from "../runtime/index.ts";
+import { VERSION } from "../version.ts";
+import type { UsedDatabase } from "./database.ts";
+import { createEntrance } from "./entrance.ts";
+
+/** Longer than the longest poll (60 s) and the commit behind it: nothing moves on a connection for that long. */
+const ANSWER_SECONDS_MAX = 90;
+/** A WebSocket whose other side is gone, and with it the claims that wait there, is noticed after so long. */
+const SILENT_SECONDS_MAX = 90;
+
+/** What listening needs of what has been started. */
+export interface Started {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly running: RunningEngine;
+  readonly used: UsedDatabase;
+  /** Null where nobody signs in. */
+  readonly people: People | null;
+  /** Aborted when the service begins to stop. */
+  readonly stopping: AbortSignal;
+}
+
+/** Opens the service to callers. */
+export async function listen({ config, log, running, used, people, stopping }: Started): Promise<HttpServer> {
+  const { engine, context } = running;
+  const metrics = createMetrics(log);
+  countTasks(metrics, running);
+  const methods: readonly Method[] = METHODS as readonly unknown[] as readonly Method[];
+  const { document, discover } = describeService(methods, VERSION);
+  const dispatch = createDispatcher({
+    methods: [...methods, discover],
+    engine,
+    log,
+    observe: metrics.observe,
+    checkResults: config.rowChecks,
+    ...(config.auth && { polls: new LongPolls(config.longPollsPerKey) }),
+    limits: config,
+  });
+  const rates = config.auth ? createRates(config.ratePerKey, config.ratePerAddress) : null;
+  const common = { dispatch, log, stopping, rates, body: config };
+  const limits: SharedLimits = { bodies: new Budget(config.bodiesBytesMax), calls: new Budget(config.callsMax) };
+  const sockets = new RpcSockets({
+    ...common,
+    limits,
+    socketsMax: config.socketsMax,
+    callsMax: config.socketCallsMax,
+    bytesMax: config.socketBytesMax,
+  });
+  countSockets(metrics, sockets);
+  const { bodyBytesMax, bodyTimeoutMs, keepAliveSeconds, connectionsMax } = config;
+  const handle = createHttpHandler({
+    ...common,
+    ...createEntrance(config, context, people, metrics),
+    trustedProxies: config.trustedProxies,
+    limits: { ...limits, bodyBytesMax, bodyTimeoutMs, keepAliveSeconds },
+    sockets,
+    hosts: config.allowedHosts,
+    origins: config.allowedOrigins,
+    publicUrl: config.publicUrl,
+    ready: async () => (await pendingMigrations(used)).length === 0,
+    metrics,
+    openrpc: document,
+  });
+  return await serveHttp({
+    host: config.host,
+    port: config.port,
+    handle,
+    log,
+    connections: {
+      bodyBytesMax,
+      connectionsMax,
+      requestSeconds: Math.min(255, Math.ceil(bodyTimeoutMs / 1000) + ANSWER_SECONDS_MAX),
+    },
+    sockets: { messageBytesMax: bodyBytesMax, silentSecondsMax: SILENT_SECONDS_MAX },
+  });
+}
+
+function countTasks(metrics: Metrics, { context }: RunningEngine): void {
+  metrics.addGauge({
+    name: "opensqs_tasks",
+    help: "Tasks by queue and state.",
+    labelNames: ["project", "queue", "state"],
+    async collect() {
+      const rows = await context.cold.run((db) => db.any(tasksByState()));
+      return rows.map(({ tasks, ...labels }) => ({ labels, value: tasks }));
+    },
+  });
+}
+
+function countSockets(metrics: Metrics, sockets: RpcSockets): void {
+  metrics.addGauge({
+    name: "opensqs_sockets",
+    help: "WebSocket connections that are open.",
+    labelNames: [],
+    collect: async () => [{ labels: {}, value: sockets.count }],
+  });
+}
