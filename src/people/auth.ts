@@ -48,8 +48,9 @@ function libraryOptions(options: AuthOptions, database: ReturnType<typeof people
     emailAndPassword: {
       enabled: true,
       disableSignUp: options.signUp === "closed",
-      // With it, a sign-up would tell who has an account already.
-      autoSignIn: false,
+      // What programs written for better-auth expect. By it a sign-up tells who has an account already; where that
+      // matters, sign-up stays closed.
+      autoSignIn: true,
     },
     rateLimit: {
       enabled: true,
