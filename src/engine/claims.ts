@@ -174,7 +174,7 @@ async function claimOnce(
   return { rows: shared, cut };
 }
 
-/** Whether so many tasks of a queue could be more than an answer may hold; to look costs about a tenth of a claim. */
+/** Whether so many tasks of a queue could be more than an answer may hold; to look costs about a tenth of a claim, so small ones need not. */
 const mayBeTooMuch = ({ max_payload_bytes }: QueueRow, tasks: number, { answerBytesMax }: Sizes) =>
   tasks > 1 && (tasks - 1) * (max_payload_bytes + sql.INPUTS_BYTES_MAX) > answerBytesMax;
 

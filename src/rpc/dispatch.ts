@@ -1,4 +1,9 @@
-import { type JSONRPCErrorResponse, JSONRPCServer, type JSONRPCSuccessResponse } from "json-rpc-2.0";
+import {
+  type JSONRPCErrorResponse,
+  type JSONRPCRequest,
+  JSONRPCServer,
+  type JSONRPCSuccessResponse,
+} from "json-rpc-2.0";
 import { InvalidParams, type ParamIssue, Refusal } from "../domain/refusals.ts";
 import type { Engine } from "../engine/engine.ts";
 import { authorise } from "./authorise.ts";
@@ -72,6 +77,11 @@ export function createDispatcher(options: DispatchOptions): Dispatch {
   const server = createServer(options);
   const { log, observe, limits = BODY_LIMITS } = options;
   const costOf = createCostOf(options.methods);
+  const reading = new Set(options.methods.filter(({ changing }) => !changing).map(({ name }) => name));
+  const isReading = (entry: Entry): entry is Entry & { readonly kind: "request" } =>
+    entry.kind === "request" && reading.has(entry.request.method);
+  const tooMuch = ({ id = null }: JSONRPCRequest) =>
+    print(errorResponse(id, wireError(new Refusal("overloaded", { retryAfterSeconds: 1 }), log, "batch")));
   const refused = (error: WireError) => {
     observe(null)(error.data.type);
     return print(errorResponse(null, error));
@@ -98,7 +108,15 @@ export function createDispatcher(options: DispatchOptions): Dispatch {
     if (envelope.kind === "refused") return refused(envelope.error);
     const cost = costOf(envelope);
     if (cost > limits.batchCostMax) return refused(invalidRequest(tooCostly(cost, limits)));
-    const answers = await Promise.all(envelope.entries.map((entry) => answer(entry, call, refusal)));
+    let room = limits.answerBytesMax;
+    const answers = await Promise.all(
+      envelope.entries.map(async (entry) => {
+        const text = await answer(entry, call, refusal);
+        room -= text?.length ?? 0;
+        // Each is let go of as it comes: a hundred tasks of megabytes are not in memory together.
+        return text !== null && room < 0 && isReading(entry) ? tooMuch(entry.request) : text;
+      }),
+    );
     const texts = answers.filter((text) => text !== null);
     return texts.length === 0 ? null : `[${texts.join(",")}]`;
   };

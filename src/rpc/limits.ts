@@ -11,7 +11,7 @@ export interface SharedLimits {
 
 /** What was not begun may be sent again, here or elsewhere, without a thought: so `overloaded`, also while stopping. */
 export const NOT_BEGUN = new Refusal("overloaded", { retryAfterSeconds: 1 });
-/** What a body may hold, whatever its bytes. Variables of the same names change the figures; docs/limits.md lists all. */
+/** What a body may hold, whatever its bytes, and what a batch is answered. Variables of the same names change the figures; docs/limits.md lists all. */
 export interface BodyLimits {
   /** Levels of objects and arrays in a whole body, the request's own included. */
   readonly nestingMax: number;
@@ -23,6 +23,8 @@ export interface BodyLimits {
   readonly valuesMax: number;
   /** Members of one call's `params`. */
   readonly parametersMax: number;
+  /** Characters of a batch's answers; beyond, calls that change nothing are refused as overloaded. */
+  readonly answerBytesMax: number;
 }
 
 /** 250,000 values are more than any payload holds at its default limit; 4 MiB of them could be 1.4 million. */
@@ -32,4 +34,5 @@ export const BODY_LIMITS: BodyLimits = {
   batchCostMax: 10_000,
   valuesMax: 250_000,
   parametersMax: 100,
+  answerBytesMax: 67_108_864,
 };

@@ -98,3 +98,22 @@ test("no batch of the service's own methods asks for 100,000 tasks", async () =>
     expect(await answer(Array(100).fill(call))).toMatchObject(invalid);
   expect(ran).toBe(before);
 });
+
+test("ANSWER_BYTES_MAX: a batch's reads beyond it are refused, its changes are told whatever they came to", async () => {
+  const long = () => "x".repeat(1_000);
+  const stubs = [
+    stubMethod("read", z.looseObject({}), long),
+    stubMethod("change", z.looseObject({}), long, { changing: true }),
+  ];
+  const { answer } = stubService(stubs, { limits: { ...BODY_LIMITS, answerBytesMax: 5_000 } });
+  const read = (id: number) => request("read", {}, id);
+  const ids = [1, 2, 3, 4];
+  expect(await answer(ids.map(read))).toMatchObject(ids.map((id) => ({ id, result: long() })));
+  expect(await answer([...ids, 5, 6].map(read))).toMatchObject([
+    ...ids.map((id) => ({ id, result: long() })),
+    failure(1006, "overloaded", 5),
+    failure(1006, "overloaded", 6),
+  ]);
+  const changes = Array.from({ length: 10 }, (_, id) => request("change", {}, id));
+  expect(await answer(changes)).toMatchObject(changes.map(({ id }) => ({ id, result: long() })));
+});
