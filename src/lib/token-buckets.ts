@@ -34,6 +34,11 @@ export class TokenBuckets {
     return 0;
   }
 
+  /** Takes tokens that may not be there: for what is done already, by many at once perhaps. The bucket is then in debt. */
+  charge(name: string, tokens: number): void {
+    this.#bucket(name).tokens -= tokens;
+  }
+
   /** Seconds until one token is there; 0: now. Takes none. */
   wait(name: string): number {
     if (!this.#buckets.has(name)) return 0;

@@ -57,18 +57,18 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
       return await options.ofSession(headers);
     }
     const key = /^bearer +([\x21-\x7e]{1,255}) *$/i.exec(authorization)?.[1];
-    if (key === undefined) return null;
-    const hash = hashOf(key);
-    if (admin && timingSafeEqual(hash, admin.hash)) return admin.guest;
-    if (!options.wasGood(hash)) refuseTooMany(wrong.wait(group));
-    return isKeyForm(key) ? await options.ofKey(hash) : null;
+    const hash = key === undefined ? null : hashOf(key);
+    if (admin && hash && timingSafeEqual(hash, admin.hash)) return admin.guest;
+    if (!hash || !options.wasGood(hash)) refuseTooMany(wrong.wait(group));
+    return hash && isKeyForm(key!) ? await options.ofKey(hash) : null;
   };
 
   return async (headers, address) => {
     const group = addressGroup(address);
     const guest = await find(headers, group);
     if (guest) return guest;
-    if (guest === null) wrong.take(group, 1);
+    // Those that were looked up at the same time are all charged, also where that is more than there was.
+    if (guest === null) wrong.charge(group, 1);
     options.refused(guest === null ? "wrong" : "none");
     throw new Refusal("unauthenticated", {});
   };
