@@ -20,7 +20,7 @@ const BATCH_MAX = 500;
 export interface Guest {
   /** As it is now: what somebody may do can change while a connection is open. */
   readonly principal: Principal;
-  /** Calls the listener, once, when the credential opens nothing any more; answers how to take it back. */
+  /** Calls the listener when the credential opens nothing any more, or not the same; answers how to take it back. */
   onEnd(listener: () => void): () => void;
 }
 
@@ -132,9 +132,12 @@ export class Credentials {
       return null;
     }
     const entry: Entry = known ?? { principal, lookUp, checked, ended: false, listeners: new Set() };
-    // A look-up that began before another ended knows less.
-    if (checked >= entry.checked) Object.assign(entry, { principal, checked });
     this.#entries.set(name, entry);
+    // A look-up that began before another ended knows less.
+    if (checked < entry.checked) return entry;
+    const changed = !isSame(entry.principal, principal);
+    Object.assign(entry, { principal, checked });
+    if (changed) for (const listener of entry.listeners) listener();
     return entry;
   }
 
@@ -150,6 +153,17 @@ export class Credentials {
       }
     }
   }
+}
+
+/** Whether two look-ups found the same powers. The patterns of a key never change. */
+function isSame(a: Principal, b: Principal): boolean {
+  const powers = ({ project, everywhere, grants }: Principal) =>
+    JSON.stringify([
+      project,
+      everywhere && [...everywhere],
+      [...grants].map(([name, { projectId, scopes }]) => [name, projectId, [...scopes]]),
+    ]);
+  return powers(a) === powers(b);
 }
 
 const nameOf = (hash: Buffer) => `key ${hash.toString("base64url")}`;

@@ -145,10 +145,10 @@ class RpcSocket implements SocketEvents {
     this.#owner.closed();
   }
 
-  /** The credential opens nothing any more: what waits ends, and nothing further is taken. */
+  /** The credential opens nothing any more, or not the same: what waits ends, and nothing further is taken. */
   #sendAway(): void {
     this.#call.abort();
-    this.#socket.cut(CLOSE.policyViolation, "The credential opens nothing any more.");
+    this.#socket.cut(CLOSE.policyViolation, "What the credential opens has changed.");
   }
 
   /** Lets waiting calls end at once and closes when the last is answered. */

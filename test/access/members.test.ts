@@ -198,6 +198,16 @@ test("a role that changes, and a part that ends, count at once", async () => {
   });
 });
 
+test("a claim that waits ends when its person is a member no more, and takes nothing", async () => {
+  const { page, userId } = await memberOf("acme", "member");
+  const claim = as(page, "task.claim", { project: "acme", queue: "later", waitSeconds: 60 });
+  await until("the claim waits", async () => (await admin("admin.health", {})).waitingClaims > 0);
+  await admin("project.removeMember", { name: "acme", userId });
+  expect(await claim).toEqual({ tasks: [] });
+  const { id } = await admin("task.enqueue", { project: "acme", queue: "later" });
+  expect((await admin("task.get", { project: "acme", id })).state).toBe("pending");
+});
+
 test("who is no person cannot be made a member", async () => {
   const params = { name: "acme", userId: "nobody", role: "admin" as const };
   expect(await refusal(admin("project.addMember", params))).toEqual({ type: "not_found", noun: "user", id: "nobody" });
