@@ -1,4 +1,3 @@
-import { NOBODY } from "../domain/access/principal.ts";
 import type { Refusal } from "../domain/refusals.ts";
 import type { Guest } from "../engine/credentials.ts";
 import { type Body, readBody } from "../lib/body.ts";
@@ -7,8 +6,8 @@ import type { Authenticate } from "./authenticate.ts";
 import { callOf } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { enter, refused } from "./entering.ts";
-import { callsIn, readEnvelope } from "./envelope.ts";
-import type { ErrorLog } from "./errors.ts";
+import { callsIn, type Entry, type Envelope, readEnvelope } from "./envelope.ts";
+import { type ErrorLog, errorResponse, refusalError } from "./errors.ts";
 import { type BodyLimits, NOT_BEGUN, type SharedLimits } from "./limits.ts";
 import type { Rates } from "./rates.ts";
 
@@ -110,11 +109,21 @@ async function turnAway(request: Request, refusal: Refusal, options: PostOptions
   const body = await read(request, STRANGERS_BYTES_MAX, options);
   if (body.kind !== "read") return refused(refusal);
   try {
-    const envelope = readEnvelope(body.bytes, options.body);
-    if (envelope.kind === "refused") return refused(refusal);
-    const call = callOf(request, options.stopping, { principal: NOBODY, onEnd: () => () => {} });
-    return refused(refusal, await options.dispatch(envelope, call, refusal));
+    return refused(refusal, sameForAll(readEnvelope(body.bytes, options.body), refusal));
   } finally {
     options.limits.bodies.give(body.bytes.length);
   }
 }
+
+/** The text that gives each call of a body the same refusal, by its id; null where none of them has one. */
+function sameForAll(envelope: Envelope, refusal: Refusal): string | null {
+  if (envelope.kind === "refused") return null;
+  const error = refusalError(refusal);
+  const ids = (envelope.kind === "single" ? [envelope.entry] : envelope.entries).map(idOf);
+  const answers = ids.flatMap((id) => (id === undefined ? [] : [errorResponse(id, error)]));
+  if (answers.length === 0) return null;
+  return JSON.stringify(envelope.kind === "single" ? answers[0] : answers);
+}
+
+/** Undefined for a notification. */
+const idOf = (entry: Entry) => (entry.kind === "request" ? entry.request.id : entry.id);

@@ -34,15 +34,5 @@ export function everywhere(id: string, scopes: Scopes, queues: QueuePatterns | n
   return { id, userId: null, project: DEFAULT_PROJECT, everywhere: scopes, grants: NOWHERE, queues };
 }
 
-/** Who has not been let in. */
-export const NOBODY: Principal = {
-  id: "nobody",
-  userId: null,
-  project: DEFAULT_PROJECT,
-  everywhere: null,
-  grants: NOWHERE,
-  queues: null,
-};
-
 /** Who calls a service that asks for no credentials. */
 export const ANYONE = everywhere("anyone", new Set(SCOPES));
