@@ -103,7 +103,7 @@ describe("without a credential", () => {
     const answers = (await response.json()) as { id: unknown; error: { data: { type: string } } }[];
     expect(answers.map(({ id, error }) => [id, error.data.type])).toEqual([
       [1, "unauthenticated"],
-      [null, "invalid_request"],
+      [null, "unauthenticated"],
       [3, "unauthenticated"],
     ]);
     expect(await queues()).not.toContainAnyValues(["batch-1", "batch-2", "batch-3"]);

@@ -12,6 +12,9 @@ const service = testService({
   BODY_TIMEOUT_SECONDS: "0.2",
   CALLS_MAX: "100",
   PUBLIC_URL: "https://queue.example.com",
+  // A proxy that is named puts AUTH on.
+  AUTH: "off",
+  ALLOW_INSECURE: "yes",
 });
 const headers = { "content-type": "application/json" };
 const listOf = (bytes: number) => {
