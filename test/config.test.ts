@@ -112,9 +112,9 @@ test("row checks are off in production unless asked for", () => {
 test("every wrong variable is named at once, in plain words", () => {
   expect(problems({ PORT: "80a", POOL_SIZE: "0", LOG_LEVEL: "loud", MIGRATE_ON_START: "maybe" })).toEqual([
     'PORT must be a whole number from 0 to 65535, not "80a".',
+    'LOG_LEVEL must be one of debug, info, warn, error, not "loud".',
     'POOL_SIZE must be a whole number from 1 to 1000, not "0".',
     'MIGRATE_ON_START must be on or off, not "maybe".',
-    'LOG_LEVEL must be one of debug, info, warn, error, not "loud".',
   ]);
 });
 
