@@ -54,7 +54,7 @@ test("an empty environment gives the documented defaults, frozen", () => {
     publicUrl: null,
     ratePerKey: 10_000,
     ratePerAddress: 20_000,
-    wrongPerAddress: 5,
+    wrongPerAddress: 100,
     longPollsPerKey: 1000,
     trustedProxies: [],
     allowedHosts: [],

@@ -57,7 +57,7 @@ export const ACCESS = {
   ),
   wrongPerAddress: variable(
     "WRONG_KEYS_PER_ADDRESS",
-    "5",
+    "100",
     whole(1, 1_000_000),
     "Credentials that open nothing, a second from one address, ten times as many in a moment.",
   ),

@@ -68,7 +68,12 @@ export class Credentials {
 
   /** Whether an API key was good when it was last looked up, which may be minutes ago. */
   wasGood(hash: Buffer): boolean {
-    return this.#entries.has(nameOf(hash));
+    return this.knows(nameOf(hash));
+  }
+
+  /** The same for another credential. */
+  knows(name: string): boolean {
+    return this.#entries.has(name);
   }
 
   /** Whom another credential stands for. `name` tells it from all others, and must not be the credential itself. */

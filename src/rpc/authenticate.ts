@@ -16,6 +16,8 @@ export interface AuthenticateOptions {
   readonly wasGood: (hash: Buffer) => boolean;
   /** Whom the session in the cookies stands for; null: nobody, or there is none. Origin has been found to be ours. */
   readonly ofSession: (headers: Headers) => Promise<Guest | null>;
+  /** Whether that session was good not long ago. */
+  readonly sessionWasGood: (headers: Headers) => boolean;
   /** A key of the environment, which may do all. */
   readonly adminKey: string | null;
   /** Credentials that open nothing: so many a second from one address, and so many times that in a moment (BURST). */
@@ -34,8 +36,8 @@ const ANYONE_IN = forEver(ANYONE);
 
 /**
  * Demands a credential of each request: a key, or a person's session. An address that has shown too many that open nothing
- * must wait; what it shows meanwhile is not looked up, so that trying costs the service next to nothing, but a key that is
- * known to be good goes on: others may be behind the same address.
+ * must wait; what it shows meanwhile is not looked up, so that trying costs the service next to nothing, but a credential
+ * that was good goes on: others may be behind the same address.
  */
 export function createAuthenticate(options: AuthenticateOptions): Authenticate {
   const wrong = new TokenBuckets(options.wrongPerAddress, options.wrongPerAddress * BURST);
@@ -53,7 +55,7 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
     if (authorization === null) {
       // Browsers send cookies along by themselves, with whatever page asks; which page that is they say in Origin alone.
       if (!headers.has("cookie") || !headers.has("origin")) return undefined;
-      refuseTooMany(wrong.wait(group));
+      if (!options.sessionWasGood(headers)) refuseTooMany(wrong.wait(group));
       return await options.ofSession(headers);
     }
     const key = /^bearer +([\x21-\x7e]{1,255}) *$/i.exec(authorization)?.[1];

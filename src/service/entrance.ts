@@ -28,6 +28,7 @@ export function createEntrance(
       ofKey: (hash) => credentials.ofKey(hash),
       wasGood: (hash) => credentials.wasGood(hash),
       ofSession: (headers) => ofSession(context, people, headers),
+      sessionWasGood: (headers) => credentials.knows(nameOfSession(headers)),
       adminKey: config.adminKey,
       wrongPerAddress: config.wrongPerAddress,
       refused: (reason) => metrics.turnedAway(reason),
@@ -45,9 +46,14 @@ export function createEntrance(
 
 function ofSession(context: EngineContext, people: People, headers: Headers): Promise<Guest | null> {
   const cookie = new Headers({ cookie: headers.get("cookie") ?? "" });
-  const name = `session ${createHash("sha256").update(cookie.get("cookie")!).digest("base64url")}`;
-  return context.credentials.find(name, async (): Promise<Principal | null> => {
+  return context.credentials.find(nameOfSession(headers), async (): Promise<Principal | null> => {
     const person = await people.session(cookie);
     return person && (await principalOfPerson(context, person.userId));
   });
 }
+
+/** One name for the same cookies; not the cookies themselves, which open something. */
+const nameOfSession = (headers: Headers) =>
+  `session ${createHash("sha256")
+    .update(headers.get("cookie") ?? "")
+    .digest("base64url")}`;
