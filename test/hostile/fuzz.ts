@@ -31,6 +31,8 @@ const HTTP_CALLERS = 24;
 const SOCKET_CALLERS = 8;
 /** So many bodies are made from one recording: leases and states move on. */
 const ROUND = 25_000;
+/** Mutations of mutations grow; beyond this a body is not read. */
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
 /** More of them say nothing new. */
 const FINDINGS_MAX = 50;
 /** Who may be waiting for a task is hung up on: mutations like to make a wait of a minute. */
@@ -102,6 +104,7 @@ function findingOf(body: Buffer, came: Came): Finding | null {
   });
   if (came.kind === "broken") return shown(came.error, null, null);
   const [status, answer] = came.kind === "silence" ? [204, null] : [came.status, came.text];
+  if (status === 413 && body.length > BODY_BYTES_MAX) return null;
   if (status !== 200 && status !== 204) return shown(`HTTP ${status}`, status, answer);
   const wrong = wrongWith(body, answer);
   return wrong === null ? null : shown(wrong, status, answer);
@@ -143,7 +146,10 @@ function socketCaller(url: string): Caller {
   const open = async (): Promise<WebSocket> => {
     if (socket !== undefined) return socket;
     const opening = new WebSocket(`${url.replace(/^http/, "ws")}/rpc`);
-    opening.onmessage = ({ data }: MessageEvent<string>) => came?.resolve({ kind: "answer", status: 200, text: data });
+    opening.onmessage = ({ data }: MessageEvent<string>) => {
+      // What comes late on a connection that was hung up on answers nobody.
+      if (socket === opening) came?.resolve({ kind: "answer", status: 200, text: data });
+    };
     opening.onclose = ({ code, reason }) => {
       if (socket !== opening) return;
       socket = undefined;
@@ -162,7 +168,7 @@ function socketCaller(url: string): Caller {
   return {
     async send(body) {
       const answered = isAnswered(body);
-      if (answered === "perhaps") return await otherwise.send(body);
+      if (answered === "perhaps" || body.length > BODY_BYTES_MAX) return await otherwise.send(body);
       const on = await open();
       came = Promise.withResolvers();
       on.send(body.toString());
