@@ -1276,7 +1276,7 @@ CREATE TABLE public."user" (
     id text NOT NULL,
     name text NOT NULL,
     email text NOT NULL,
-    "emailVerified" boolean NOT NULL,
+    "emailVerified" boolean DEFAULT false NOT NULL,
     image text,
     "createdAt" timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
     "updatedAt" timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL

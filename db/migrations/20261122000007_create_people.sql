@@ -8,7 +8,7 @@ create table "user" (
   id text primary key,
   name text not null,
   email text not null,
-  "emailVerified" boolean not null,
+  "emailVerified" boolean not null default false,
   image text,
   "createdAt" timestamptz not null default current_timestamp,
   "updatedAt" timestamptz not null default current_timestamp,
