@@ -88,7 +88,8 @@ test("in every place of every method", async () => {
       const text = texts[index]!;
       if (error) expect(ERROR_TYPES.get(error.code)).toBe(String(error.data.type));
       else if (!isKeepable(text)) lost.push({ ...place, text: JSON.stringify(text), why: "was accepted" });
-      else if (isChanged(place, result, text)) lost.push({ ...place, text, came: valueAt(result, place.path) });
+      else if (isChanged(place, base.get(place.method)!, result, text))
+        lost.push({ ...place, text, came: valueAt(result, place.path) });
     }
   }
   expect(lost).toEqual([]);
@@ -106,9 +107,11 @@ const anyValue = (text: string) =>
   ]);
 
 /** Whether a result shows another text than was given, at the place of the same name. */
-function isChanged({ method, path, free }: TextPlace, result: Result, text: string): boolean {
+function isChanged({ method, path, free }: TextPlace, { params }: WireCall, result: Result, text: string): boolean {
   // An item's error is the service's own, and a tag goes by its name without regard to case.
   if (free || method === "task.failMany" || method === "tag.delete") return false;
+  // Other calls have made things of these names, so there may be one to be renamed.
+  if (path[0] === "name" && params.newName !== undefined) return false;
   const came = valueAt(result, path);
   return typeof came === "string" && came !== text;
 }
