@@ -97,7 +97,13 @@ function typeText(schema: Schema): string {
 function scopeText(method: Method): string {
   const scopes = scopesOf(method).map((scope) => `\`${scope}\``);
   if (scopes.length === 0) return "Scope: any.";
-  return `Scope: ${scopes.join(" or ")}${method.everywhere ? ", for some of its parameters over the whole service" : ""}.`;
+  return `Scope: ${scopes.join(" or ")}${wholeServiceText(method)}.`;
+}
+
+/** Who is asked for a scope over the whole service whatever the parameters are, is asked for it without any. */
+function wholeServiceText({ everywhere }: Method): string {
+  if (!everywhere) return "";
+  return everywhere({}) ? " over the whole service" : "; for some of its parameters, over the whole service";
 }
 
 function methodText(method: Method): string {

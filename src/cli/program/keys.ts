@@ -16,9 +16,15 @@ export function addKeyCommands(program: Command, context: () => CommandContext):
     .description("make, replace and end keys; the new key is written to standard output");
   key
     .command("create [name]")
-    .description("make a key; with --admin by the database itself, as migrate works, else by the service")
-    .option("--admin", "a key that may do all, in all projects")
-    .option("--scope <scope>", "what it may do, such as task:enqueue; may stand several times", each)
+    .description(
+      "make a key of the project; with --admin by the database itself, as migrate works, else by the service",
+    )
+    .option("--admin", "a key that may do all, in all projects, for ever; the other options do not count then")
+    .option(
+      "--scope <scope>",
+      "what it may do, such as task:enqueue; may stand several times; admin without --project is for all projects",
+      each,
+    )
     .option("--queue <pattern>", "which queues it may know of, with * and ?; may stand several times", each)
     .option("--expires <seconds>", "when it ends by itself", seconds(1))
     .action((name: string | undefined, options) => createKey(context(), name ?? "command line", options));
