@@ -216,3 +216,15 @@ test("who is no person cannot be made a member", async () => {
   const next = await admin("project.members", { name: "acme", limit: 1, cursor: pages.nextCursor! });
   expect(next.members[0]!.userId).not.toBe(pages.members[0]!.userId);
 });
+
+test("an admin of several projects manages each of them, and need not be in the default one", async () => {
+  const { page, userId } = await signedIn(service.url);
+  for (const name of ["first", "second"]) {
+    await admin("project.create", { name });
+    await admin("project.addMember", { name, userId, role: "admin" });
+  }
+  expect(await as(page, "project.update", { name: "first", description: "mine" })).toMatchObject({
+    description: "mine",
+  });
+  expect(await as(page, "project.delete", { name: "second" })).toEqual({ name: "second" });
+});
