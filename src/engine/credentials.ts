@@ -71,6 +71,11 @@ export class Credentials {
     return this.#entries.has(nameOf(hash));
   }
 
+  /** Whether anything is remembered of a credential, or being found out. */
+  isKnown(name: string): boolean {
+    return this.#entries.has(name) || this.#underWay.has(name);
+  }
+
   /** Whom another credential stands for. `name` tells it from all others, and must not be the credential itself. */
   async find(name: string, lookUp: LookUp): Promise<Guest | null> {
     const known = this.#entries.get(name);
