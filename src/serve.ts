@@ -40,7 +40,7 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
   const used = await useDatabase(config, log);
   undoing.add(() => used.stop());
   if (config.migrateOnStart) await migrate(used);
-  const { hot, cold } = await openPools(config, used, (database) => undoing.add(() => database.end()));
+  const { hot, cold, access } = await openPools(config, used, (database) => undoing.add(() => database.end()));
   await refuseForgetful(config, cold, log);
   await tellOfFirstKey(config, cold, log);
   const listener = createListener({ target: await settleTls(parseDatabaseUrl(used.directUrl ?? used.url)), log });
@@ -48,6 +48,7 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
   const running = await createEngine({
     hot,
     cold,
+    access,
     log,
     version: VERSION,
     createQueues: config.autoCreateQueues,
