@@ -12,8 +12,15 @@ export function clientAddress(headers: Headers, connected: string | null, truste
   return address;
 }
 
-/** An IPv4 address as such, also where the socket speaks IPv6. */
-const plain = (address: string) => address.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
+/**
+ * An IPv4 address as such, also where the socket speaks IPv6. Some proxies write the caller's port behind it, which is another
+ * one on each connection: counted by that, nobody would ever be told to wait.
+ */
+const plain = (address: string) =>
+  address
+    .toLowerCase()
+    .replace(/^\[([^\]]*)\](?::\d+)?$|^(\d+\.\d+\.\d+\.\d+):\d+$/, "$1$2")
+    .replace(/^::ffff:(?=\d+\.)/, "");
 
 /** Whose tokens an address takes: a single user is given 2^64 addresses of IPv6. */
 export function addressGroup(address: string): string {

@@ -14,6 +14,11 @@ test.each([
   ["the proxy says nothing", null, PROXY, PROXY],
   ["an address of many spellings", "2001:DB8::1", PROXY, "2001:db8::1"],
   ["an IPv4 address in IPv6", "::FFFF:198.51.100.9", PROXY, "198.51.100.9"],
+  ["the proxy says the port too", "198.51.100.9:40123", PROXY, "198.51.100.9"],
+  ["the proxy says the port of an IPv6 address too", "[2001:db8::1]:40123", PROXY, "2001:db8::1"],
+  ["the proxy writes an IPv6 address in brackets", "[2001:db8::1]", PROXY, "2001:db8::1"],
+  ["the proxy says the port of an IPv4 address in IPv6", "[::ffff:198.51.100.9]:1", PROXY, "198.51.100.9"],
+  ["an IPv6 address ends like a port", "2001:db8::8080", PROXY, "2001:db8::8080"],
   ["a runtime that does not know", null, null, "unknown"],
 ])("where %s", (_, forwarded, connected, address) => {
   expect(from(forwarded, connected)).toBe(address);
