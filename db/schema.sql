@@ -263,6 +263,7 @@ CREATE TABLE public.api_key (
     shown text NOT NULL,
     scopes text[] NOT NULL,
     queues text[],
+    lifetime_seconds double precision,
     added timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
@@ -295,6 +296,12 @@ COMMENT ON COLUMN public.api_key.shown IS 'How the key begins, by which people t
 --
 
 COMMENT ON COLUMN public.api_key.queues IS 'Globs of the queues it may know of; null: all.';
+
+--
+-- Name: COLUMN api_key.lifetime_seconds; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.api_key.lifetime_seconds IS 'How long it was made to live; null: for ever. A rotation moves expires_at, and the key in its place lives as long again.';
 
 --
 -- Name: COLUMN api_key.revoked_at; Type: COMMENT; Schema: public; Owner: -

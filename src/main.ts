@@ -62,8 +62,8 @@ try {
     config: { key: config.key, url: config.url ?? `http://127.0.0.1:${config.port}`, dataDir: config.dataDir },
     serve: (signal) => serve(config, signal),
     migrate: (action) => changeSchema(config, action),
-    createAdminKey: (name) =>
-      createAdminKey(config, createLogger({ level: config.logLevel === "info" ? "warn" : config.logLevel }), name),
+    createAdminKey: (wanted) =>
+      createAdminKey(config, createLogger({ level: config.logLevel === "info" ? "warn" : config.logLevel }), wanted),
     createUser: (person) => addPerson(config, person),
     stdin: process.stdin,
     stdout: process.stdout,

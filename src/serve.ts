@@ -10,7 +10,7 @@ import { openPools, type UsedDatabase, useDatabase } from "./service/database.ts
 import { listen } from "./service/listen.ts";
 import { openPeople } from "./service/people.ts";
 import { Undoing } from "./service/undoing.ts";
-import { refuseForgetful, tellOfFirstKey, warnOfOpenDoor } from "./service/unsafe.ts";
+import { refuseForgetful, tellOfFirstKey, tellOfHosts, warnOfOpenDoor } from "./service/unsafe.ts";
 import { upkeepJobs } from "./upkeep/jobs.ts";
 import { type Job, startUpkeep } from "./upkeep/loop.ts";
 import { ensurePartitions } from "./upkeep/partitions.ts";
@@ -40,7 +40,7 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
   const used = await useDatabase(config, log);
   undoing.add(() => used.stop());
   if (config.migrateOnStart) await migrate(used);
-  const { hot, cold } = await openPools(config, used, (database) => undoing.add(() => database.end()));
+  const { hot, cold, access } = await openPools(config, used, (database) => undoing.add(() => database.end()));
   await refuseForgetful(config, cold, log);
   await tellOfFirstKey(config, cold, log);
   const listener = createListener({ target: await settleTls(parseDatabaseUrl(used.directUrl ?? used.url)), log });
@@ -48,6 +48,7 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
   const running = await createEngine({
     hot,
     cold,
+    access,
     log,
     version: VERSION,
     createQueues: config.autoCreateQueues,
@@ -72,6 +73,7 @@ async function start(config: Config, log: Logger, undoing: Undoing): Promise<Ser
       log.warn("calls were cut off", { afterSeconds: config.shutdownSeconds });
   });
   warnOfOpenDoor(config, log);
+  tellOfHosts(config, log);
   log.info("listening", { url: server.url, version: VERSION });
   let stopped: Promise<void> | undefined;
   return {

@@ -150,6 +150,8 @@ test.each([
   ["SIGN_IN_LIMIT", "0"],
   ["PUBLIC_URL", "https://queue.example.com/path"],
   ["TRUSTED_PROXIES", "proxy"],
+  ["TRUSTED_PROXIES", "10.0.0.0/33"],
+  ["TRUSTED_PROXIES", "10.0.0.0/8/8"],
   ["OPENSQS_KEY", "a b"],
 ])("%s=%s is refused", (name, value) => {
   expect(problems({ [name]: value })).toHaveLength(1);

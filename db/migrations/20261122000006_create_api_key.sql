@@ -11,6 +11,7 @@ create table api_key (
   shown text not null,
   scopes text[] not null,
   queues text[],
+  lifetime_seconds double precision,
   added timestamptz not null default now(),
   expires_at timestamptz,
   revoked_at timestamptz,
@@ -24,6 +25,7 @@ comment on table api_key is 'The keys by which programs call. The key itself is 
 comment on column api_key.project_id is 'The project it acts in; null: all of them.';
 comment on column api_key.shown is 'How the key begins, by which people tell one from another.';
 comment on column api_key.queues is 'Globs of the queues it may know of; null: all.';
+comment on column api_key.lifetime_seconds is 'How long it was made to live; null: for ever. A rotation moves expires_at, and the key in its place lives as long again.';
 comment on column api_key.revoked_at is 'Since when it opens nothing. The row stays for a while, to be seen in lists.';
 
 create index api_key_project_idx on api_key (project_id, id);

@@ -20,6 +20,19 @@ export interface NewPerson {
   readonly name: string;
 }
 
+export interface NewAdminKey {
+  readonly name: string;
+  /** Null: never. */
+  readonly expiresInSeconds: number | null;
+}
+
+export interface AdminKey {
+  readonly id: string;
+  readonly key: string;
+  /** Which database it is in, for a person. */
+  readonly database: string;
+}
+
 export type MigrationAction = "up" | "status" | "down";
 
 export interface Migration {
@@ -43,7 +56,7 @@ export interface CliDeps {
   /** Applies, shows or takes back migrations; answers all of them, in order, as they stand afterwards. */
   migrate(action: MigrationAction): Promise<readonly Migration[]>;
   /** Makes a key that may do all, in the database itself. */
-  createAdminKey(name: string): Promise<{ readonly id: string; readonly key: string }>;
+  createAdminKey(wanted: NewAdminKey): Promise<AdminKey>;
   /** Makes a person's account in the database itself, and gives its id. Throws with words for a person. */
   createUser(person: NewPerson): Promise<string>;
   readonly stdin: TextInput;

@@ -1,4 +1,5 @@
 import type { ClaimedTask } from "./contract.ts";
+import { RpcError } from "./errors.ts";
 
 /** How a handler ended. */
 export type Outcome = { readonly result: unknown } | { readonly error: unknown };
@@ -53,6 +54,13 @@ export function guarded(listener: Listener): Listener {
   };
 }
 
+/** What a call failed with. The service's words are the same for every case; what is not allowed is in the data. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof RpcError) || error.data.type !== "forbidden") return String(error);
+  const { scope, queue } = error.data;
+  return `${error} It needs ${scope}${queue === undefined ? "" : ` for queue ${queue}`}.`;
+}
+
 /** For workers without a listener: what costs work or needs somebody to look is written to standard error. */
 export function warnOfLosses(event: WorkerEvent): void {
   switch (event.type) {
@@ -67,7 +75,7 @@ export function warnOfLosses(event: WorkerEvent): void {
       break;
     case "trouble":
       console.warn(
-        `opensqs worker: ${event.during} failed, again in ${event.retryInSeconds.toFixed(1)} s: ${event.error}`,
+        `opensqs worker: ${event.during} failed, again in ${event.retryInSeconds.toFixed(1)} s: ${reasonOf(event.error)}`,
       );
       break;
     default:

@@ -1,5 +1,5 @@
 import { isLoopback } from "../lib/loopback.ts";
-import { address, adminKey, authSecret, hostValue, listOf, oneOf, onOff, origin, publicUrl, whole } from "./values.ts";
+import { adminKey, authSecret, hostValue, listOf, network, oneOf, onOff, origin, publicUrl, whole } from "./values.ts";
 import { type Environment, optional, variable } from "./variable.ts";
 
 /** What says that others come by a proxy: then loopback is where the proxy is, and not who calls. */
@@ -59,7 +59,7 @@ export const ACCESS = {
     "WRONG_KEYS_PER_ADDRESS",
     "100",
     whole(1, 1_000_000),
-    "Credentials that open nothing, a second from one address, ten times as many in a moment.",
+    "Credentials that open nothing, a second from one network, ten times as many in a moment.",
   ),
   longPollsPerKey: variable(
     "LONG_POLLS_PER_KEY",
@@ -70,8 +70,8 @@ export const ACCESS = {
   trustedProxies: variable(
     "TRUSTED_PROXIES",
     "",
-    listOf(address),
-    "Comma list of the addresses of proxies in front, whose X-Forwarded-For is believed.",
+    listOf(network),
+    "Comma list of the proxies in front, by address or network (10.0.0.0/8), whose X-Forwarded-For is believed.",
   ),
   allowedHosts: variable(
     "ALLOWED_HOSTS",

@@ -21,7 +21,12 @@ export const DATABASE = {
     anyText,
     "Folder of the embedded PostgreSQL: its data, password and log.",
   ),
-  poolSize: variable("POOL_SIZE", "10", whole(1, 1000), "Most connections to the database."),
+  poolSize: variable(
+    "POOL_SIZE",
+    "10",
+    whole(1, 1000),
+    "Most connections to the database, but for four more where AUTH is on.",
+  ),
   connectTimeoutMs: variable(
     "CONNECT_TIMEOUT_SECONDS",
     "10",

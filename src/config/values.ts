@@ -102,7 +102,11 @@ export function authSecret(text: string): string {
 
 export const publicUrl = originOr("an origin such as https://queue.example.com");
 
-export function address(item: string): string {
-  if (isIP(item) === 0) throw new Wrong("a comma list of IP addresses");
+/** An address, or a network as 10.0.0.0/8. */
+export function network(item: string): string {
+  const [address = "", bits, ...more] = item.split("/");
+  const most = isIP(address) === 6 ? 128 : 32;
+  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most);
+  if (isIP(address) === 0 || !fits || more.length > 0) throw new Wrong("a comma list of IP addresses and networks");
   return item.toLowerCase();
 }

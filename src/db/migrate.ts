@@ -96,7 +96,8 @@ async function withClient<T>(
     return await work(client, target);
   } catch (cause) {
     if (cause instanceof MigrationError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const said = cause instanceof Error ? cause.message : String(cause);
+    const reason = /does not support SSL/.test(said) ? `${said}; sslmode=disable would connect in plain text` : said;
     throw new MigrationError(`database ${describeTarget(target)}: ${reason}`, { cause });
   } finally {
     await client.end().catch(() => {});

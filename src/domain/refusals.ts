@@ -13,7 +13,7 @@ export const REFUSALS = {
     code: 1007,
     message: "The database cannot be reached. Whether a change was made is unknown: repeat it with its requestId.",
   },
-  unauthenticated: { code: 1008, message: "A credential is needed." },
+  unauthenticated: { code: 1008, message: "No valid credential was shown." },
   forbidden: { code: 1009, message: "The credential does not allow this." },
   rate_limited: { code: 1010, message: "Too many calls; slow down." },
 } as const satisfies Record<string, { code: number; message: string }>;

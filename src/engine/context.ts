@@ -31,6 +31,8 @@ export interface EngineContext {
   readonly hot: Database;
   /** Everything else, planned freely. */
   readonly cold: Database;
+  /** Statements by which callers are let in; nothing that a caller asks for runs here. */
+  readonly access: Database;
   readonly directory: Directory;
   /** How far this instance's claims have come in each queue. */
   readonly bounds: LowerBounds;

@@ -39,6 +39,8 @@ const GATHER_WEIGHT_MAX = 50_000;
 export interface EngineOptions {
   readonly hot: Database;
   readonly cold: Database;
+  /** Looks credentials up; absent: among the hot statements. */
+  readonly access?: Database;
   readonly log: Logger;
   readonly version: string;
   /** Make a queue at its first task. */
@@ -62,20 +64,21 @@ export interface RunningEngine {
 
 /** Puts the engine together on open pools. */
 export async function createEngine(options: EngineOptions): Promise<RunningEngine> {
-  const { hot, cold, log } = options;
+  const { hot, cold, access = hot, log } = options;
   const clock = new DatabaseClock(cold);
   await clock.set();
   const limits = { slots: SLOTS, gatherMax: options.gatherMax, gatherWeightMax: GATHER_WEIGHT_MAX };
   const context: EngineContext = {
     hot,
     cold,
+    access,
     log,
     directory: new Directory(hot, options.createQueues),
     bounds: new LowerBounds(),
     wakeups: new Wakeups(),
     waiters: new TaskWaiters(hot, log, options.pollMs),
     reader: new TaskReader(hot, limits),
-    credentials: new Credentials(hot, limits),
+    credentials: new Credentials(access, limits),
     workers: new WorkerLedger(cold, log),
     newId: idGenerator(() => clock.now()),
     now: () => clock.now(),

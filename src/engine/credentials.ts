@@ -68,12 +68,12 @@ export class Credentials {
 
   /** Whether an API key was good when it was last looked up, which may be minutes ago. */
   wasGood(hash: Buffer): boolean {
-    return this.knows(nameOf(hash));
+    return this.isKnown(nameOf(hash));
   }
 
-  /** The same for another credential. */
-  knows(name: string): boolean {
-    return this.#entries.has(name);
+  /** Whether anything is remembered of a credential, or being found out. */
+  isKnown(name: string): boolean {
+    return this.#entries.has(name) || this.#underWay.has(name);
   }
 
   /** Whom another credential stands for. `name` tells it from all others, and must not be the credential itself. */

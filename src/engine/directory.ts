@@ -56,6 +56,8 @@ export class Directory {
     if (principal.everywhere !== null) return await this.project(name);
     const grant = principal.grants.get(name);
     if (!grant) throw new Refusal("not_found", { noun: "project", id: name });
+    // For its name alone, should it go meanwhile.
+    if (!this.#projects.has(name)) this.#projects.set(name, { id: grant.projectId, until: Number.NEGATIVE_INFINITY });
     return grant.projectId;
   }
 

@@ -309,6 +309,7 @@ export interface Engine {
       readonly scopes: readonly Scope[];
       readonly queues?: readonly string[] | undefined;
       readonly expiresInSeconds?: number | undefined;
+      readonly everywhere?: boolean | undefined;
     },
     call: Call,
   ): Promise<KeyMade>;

@@ -58,8 +58,8 @@ async function changing<T>(
 const idOfKey = (context: EngineContext) => context.newId(randomInt(2 ** 31));
 
 /**
- * Makes a key of the caller's project. One that may do all, and is made by somebody from everywhere who names no project, is
- * of everywhere too.
+ * Makes a key of the caller's project, or of everywhere where that is said. Somebody from everywhere who names no project also
+ * makes a key of everywhere by giving it all scopes.
  */
 async function create(context: EngineContext, params: Parameters<Engine["createKey"]>[0], call: Call) {
   const { name, queues, expiresInSeconds } = params;
@@ -67,7 +67,11 @@ async function create(context: EngineContext, params: Parameters<Engine["createK
   // It could give itself another key without them.
   if (scopes.includes("admin") && queues !== undefined)
     throw new InvalidParams([{ path: "queues", message: "cannot narrow the scope admin" }]);
-  const everywhere = params.project === undefined && scopes.includes("admin") && call.principal.everywhere !== null;
+  if (params.everywhere && params.project !== undefined)
+    throw new InvalidParams([{ path: "everywhere", message: "does not go with a project" }]);
+  const {
+    everywhere = params.project === undefined && scopes.includes("admin") && call.principal.everywhere !== null,
+  } = params;
   const projectId = everywhere ? null : await context.directory.projectOf(params, call);
   return await withKey((made) =>
     changing(context, "apiKey.create", params, call, async (db) => {

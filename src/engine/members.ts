@@ -52,7 +52,7 @@ export function members(context: EngineContext) {
 
 /** What a person may do now. Calls that name no project act in the only one they are in, or else in the default one. */
 export async function principalOfPerson(context: EngineContext, userId: string): Promise<Principal> {
-  const rows = await context.hot.run((db) => db.any(queries.membershipsOf(userId)));
+  const rows = await context.access.run((db) => db.any(queries.membershipsOf(userId)));
   const grants = new Map<string, Grant>(
     rows.map(({ project, project_id, role }) => [project, { projectId: project_id, scopes: scopesOf(role) }]),
   );

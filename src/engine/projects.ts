@@ -26,10 +26,20 @@ async function found(db: Db, name: string, { principal }: Call): Promise<queries
   return row;
 }
 
-/** The engine's part that manages projects. Their calls are noted under the caller's project, requestIds included. */
+/**
+ * The engine's part that manages projects. Their calls are noted under the caller's project, requestIds included: that is the
+ * one they are about where the caller is not from everywhere, for a person may be in several.
+ */
 export function projects(context: EngineContext) {
-  const keyOf = async (method: string, params: { readonly requestId?: string | undefined }, call: Call) => ({
-    projectId: await context.directory.projectOf({}, call),
+  const keyOf = async (
+    method: string,
+    params: { readonly name: string; readonly requestId?: string | undefined },
+    call: Call,
+  ) => ({
+    projectId: await context.directory.projectOf(
+      call.principal.everywhere === null ? { project: params.name } : {},
+      call,
+    ),
     requestId: params.requestId,
     method,
     params,
@@ -64,7 +74,7 @@ export function projects(context: EngineContext) {
 
 type KeyOf = (
   method: string,
-  params: { readonly requestId?: string | undefined },
+  params: { readonly name: string; readonly requestId?: string | undefined },
   call: Call,
 ) => Promise<Parameters<typeof repeatable>[1]>;
 

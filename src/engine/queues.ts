@@ -1,3 +1,4 @@
+import { violatedConstraint } from "../db/failure.ts";
 import type { Db } from "../db/pool.ts";
 import * as queries from "../domain/queue/queries.ts";
 import { queueView, statsView } from "../domain/queue/views.ts";
@@ -36,7 +37,12 @@ async function changeQueue(
       if (!row) throw new Refusal("not_found", { noun: "queue", id: params.name });
       return queueView(await db.one(queries.queueById(projectId, row.id)));
     }),
-  );
+  ).catch((error) => {
+    // The project went within the second in which it was remembered.
+    if (violatedConstraint(error) === "queue_project_id_fkey")
+      throw new Refusal("not_found", { noun: "project", id: params.project ?? call.principal.project });
+    throw error;
+  });
   context.directory.forget(projectId, params.name);
   return view;
 }

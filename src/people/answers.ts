@@ -1,8 +1,6 @@
-const HEADERS = {
-  "content-type": "application/json",
-  "cache-control": "no-store",
-  "x-content-type-options": "nosniff",
-} as const;
+import { SECURITY_HEADERS } from "../lib/http-headers.ts";
+
+const HEADERS = { ...SECURITY_HEADERS, "content-type": "application/json" } as const;
 
 /** An answer that is not better-auth's own, in the form of its own: `{"code": "NOT_FOUND", "message": "…"}`. */
 export function refused(

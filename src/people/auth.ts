@@ -17,6 +17,11 @@ export interface AuthOptions extends PeopleDatabaseOptions {
   readonly log: Logger;
 }
 
+const COOKIE_PREFIX = "opensqs";
+const isSecure = (publicUrl: string | null) => publicUrl?.startsWith("https:") ?? false;
+/** The cookie that a session is in, as better-auth names it. */
+export const sessionCookieName = (publicUrl: string | null) =>
+  `${isSecure(publicUrl) ? "__Secure-" : ""}${COOKIE_PREFIX}.session_token`;
 export const BASE_PATH = "/api/auth";
 /** Carries the address that the service knows; always set by it, whatever a client sends under that name. */
 export const ADDRESS_HEADER = "x-opensqs-address";
@@ -63,8 +68,8 @@ function libraryOptions(options: AuthOptions, database: ReturnType<typeof people
     // What is not a refusal is thrown, where otherwise it would be written to the console.
     onAPIError: { throw: true },
     advanced: {
-      cookiePrefix: "opensqs",
-      useSecureCookies: options.publicUrl?.startsWith("https:") ?? false,
+      cookiePrefix: COOKIE_PREFIX,
+      useSecureCookies: isSecure(options.publicUrl),
       ipAddress: { ipAddressHeaders: [ADDRESS_HEADER] },
       // Stated, for NODE_ENV=test would turn the checks off.
       disableOriginCheck: false,

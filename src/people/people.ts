@@ -3,8 +3,10 @@ import { Refusal } from "../domain/refusals.ts";
 import { addAccount, type NewPerson } from "./accounts.ts";
 import { internal, outward, overloaded, unavailable } from "./answers.ts";
 import { attempt } from "./attempt.ts";
-import { type AuthOptions, baseUrl, createAuth } from "./auth.ts";
-import { checked } from "./request.ts";
+import { type AuthOptions, baseUrl, createAuth, sessionCookieName } from "./auth.ts";
+import { sessionCookie } from "./cookie.ts";
+import { checked, routeOf } from "./request.ts";
+import type { Route } from "./routes.ts";
 
 export type PeopleOptions = AuthOptions;
 
@@ -21,11 +23,15 @@ export interface People {
    * to; with null all whose address is unknown share one count. Never rejects.
    */
   handle(request: Request, address: string | null): Promise<Response>;
+  /** Which sessions a request ends that was answered as done, if any. */
+  ends(request: Request): Route["ends"];
+  /** The cookie in these headers by which somebody may be signed in, and nothing else of them; null: there is none. */
+  sessionCookie(headers: Headers): string | null;
   /**
-   * Who the cookie in these headers is of; null: nobody, or not any more. Whether the Origin that came along may use it is
-   * for the caller to check. Writes nothing. Rejects with the refusal `unavailable` when the database cannot be asked.
+   * Who that cookie is of; null: nobody, or not any more. Whether the Origin that came along may use it is for the caller to
+   * check. Writes nothing. Rejects with the refusal `unavailable` when the database cannot be asked.
    */
-  session(headers: Headers): Promise<Person | null>;
+  session(cookie: string): Promise<Person | null>;
   /** Makes an account, also where sign-up is closed, and gives its id. Rejects as addAccount does. */
   createUser(person: NewPerson): Promise<string>;
   close(): Promise<void>;
@@ -34,6 +40,7 @@ export interface People {
 export function createPeople(options: PeopleOptions): People {
   const { auth, close } = createAuth(options);
   const base = baseUrl(options.publicUrl);
+  const cookieName = sessionCookieName(options.publicUrl);
 
   const answer = async (request: Request, address: string | null): Promise<Response> => {
     const given = await checked(request, address, base);
@@ -58,9 +65,9 @@ export function createPeople(options: PeopleOptions): People {
         return internal();
       }
     },
-    async session(headers) {
-      const cookie = headers.get("cookie");
-      if (cookie === null) return null;
+    ends: (request) => routeOf(request)?.ends,
+    sessionCookie: (headers) => sessionCookie(headers.get("cookie") ?? "", cookieName),
+    async session(cookie) {
       return await attempt(false, async (made) => {
         const query = { disableRefresh: true };
         const found = await auth.api.getSession({ headers: new Headers({ cookie }), query }).catch((error: unknown) => {

@@ -4,9 +4,12 @@ import { overloaded, refused } from "./answers.ts";
 import { ADDRESS_HEADER, BASE_PATH } from "./auth.ts";
 import { ROUTES, type Route } from "./routes.ts";
 
-export const BODY_BYTES_MAX = 64 * 1024;
-/** Few sign in at a time, so few bodies are on their way. */
-const LIMITS = { bytesMax: BODY_BYTES_MAX, timeoutMs: 10_000, inFlight: new Budget(64 * BODY_BYTES_MAX) };
+export const BODY_BYTES_MAX = 16 * 1024;
+/**
+ * Anybody may send a body here, slowly. So there is room for one from each connection that the service has at most by default:
+ * with less, few connections that send nothing would keep everybody from signing in.
+ */
+const LIMITS = { bytesMax: BODY_BYTES_MAX, timeoutMs: 10_000, inFlight: new Budget(10_000 * BODY_BYTES_MAX) };
 /** It is stored with each session. */
 const USER_AGENT_MAX = 300;
 /** What better-auth looks at. The names of proxies' headers are not among them. */
@@ -17,20 +20,23 @@ export type Checked = { readonly request: Request; readonly route: Route } | Res
 
 /** Makes a new request of what is allowed in one, so that nothing else of it gets through. */
 export async function checked(request: Request, address: string | null, base: string): Promise<Checked> {
-  const path = new URL(request.url).pathname.slice(BASE_PATH.length);
-  const route = ROUTES.get(path);
+  const route = routeOf(request);
   if (route === undefined) return refused(404, "NOT_FOUND", "Nothing is here.");
   if (request.method !== route.method) {
     const headers = { allow: route.method };
     return refused(405, "METHOD_NOT_ALLOWED", `Only ${route.method} is allowed here.`, { headers });
   }
   const headers = headersOf(request.headers, address);
-  const url = `${base}${BASE_PATH}${path}`;
+  const url = `${base}${BASE_PATH}${route.path}`;
   if (route.body === null) return { request: new Request(url, { headers }), route };
   const body = await bodyOf(request, route.body);
   if (body instanceof Response) return body;
   headers.set("content-type", "application/json");
   return { request: new Request(url, { method: "POST", headers, body }), route };
+}
+
+export function routeOf(request: Request): Route | undefined {
+  return ROUTES.get(new URL(request.url).pathname.slice(BASE_PATH.length));
 }
 
 function headersOf(given: Headers, address: string | null): Headers {

@@ -8,6 +8,8 @@ export interface Route {
   readonly body: z.ZodType | null;
   /** Costs a password's hash, which is most of what anything here costs. */
   readonly hashes?: true;
+  /** Ends sessions: that of the caller, who may have none and is told the same, or others of a caller who has one. */
+  readonly ends?: "own" | "others";
 }
 
 /** Controls and marks of direction would make a name look like another, or drive a terminal. */
@@ -43,7 +45,7 @@ const OPEN: readonly Route[] = [
     body: z.strictObject({ email, password, rememberMe: z.boolean().optional() }),
     hashes: true,
   },
-  { path: "/sign-out", method: "POST", body: none },
+  { path: "/sign-out", method: "POST", body: none, ends: "own" },
   // Who is signed in. Also what keeps a session from running out.
   { path: "/get-session", method: "GET", body: null },
   { path: "/update-user", method: "POST", body: z.strictObject({ name: personName }) },
@@ -56,12 +58,13 @@ const OPEN: readonly Route[] = [
       revokeOtherSessions: z.boolean().optional(),
     }),
     hashes: true,
+    ends: "others",
   },
   // For who has lost a machine: where somebody is signed in, and the end of it.
   { path: "/list-sessions", method: "GET", body: null },
-  { path: "/revoke-session", method: "POST", body: z.strictObject({ token }) },
-  { path: "/revoke-sessions", method: "POST", body: none },
-  { path: "/revoke-other-sessions", method: "POST", body: none },
+  { path: "/revoke-session", method: "POST", body: z.strictObject({ token }), ends: "others" },
+  { path: "/revoke-sessions", method: "POST", body: none, ends: "others" },
+  { path: "/revoke-other-sessions", method: "POST", body: none, ends: "others" },
 ];
 
 export const ROUTES: ReadonlyMap<string, Route> = new Map(OPEN.map((route) => [route.path, route]));

@@ -1,5 +1,5 @@
 import type { OpenSocket } from "../lib/socket.ts";
-import { clientAddress } from "./address.ts";
+import { clientAddress, type IsTrusted } from "./address.ts";
 import { lastRefusal, notAllowed, refusal, tryLater } from "./answers.ts";
 import { allowOrigin, isPreflight, preflight } from "./cors.ts";
 import { enter, refused } from "./entering.ts";
@@ -33,8 +33,8 @@ export interface HttpOptions extends Omit<OriginRule, "port">, PostOptions, Page
   };
   /** Whoever talks over the connections that became WebSockets. */
   sockets: Pick<RpcSockets, "openFor" | "hasRoom">;
-  /** Proxies whose X-Forwarded-For is believed. */
-  trustedProxies: readonly string[];
+  /** Whether an X-Forwarded-For is believed; null: none is. */
+  isTrusted: IsTrusted | null;
   /** Answers what is below /api/auth; null: nobody signs in here. */
   people: { handle(request: Request, address: string): Promise<Response> } | null;
 }
@@ -65,7 +65,7 @@ export function createHttpHandler(options: HttpOptions): Handle {
   };
 
   const answer = async (request: Request, connection: Connection): Promise<Response> => {
-    const address = clientAddress(request.headers, connection.remoteAddress, options.trustedProxies);
+    const address = clientAddress(request.headers, connection.remoteAddress, options.isTrusted);
     const caller = originCheckFor(connection.localPort)(request);
     if (caller !== null && isUpgrade(request) && pathOf(request) === "/rpc") {
       return answerUpgrade(request, address, connection, options);

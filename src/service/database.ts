@@ -47,12 +47,15 @@ async function poolOptions(config: Config, used: UsedDatabase) {
   };
 }
 
-/** The engine's pools: for hot statements, and for everything else. */
+/**
+ * The engine's pools: for hot statements, and for everything else. Beside POOL_SIZE, where credentials are asked for, one
+ * connection to look them up: behind the work of callers nobody else could come in, and a key that was revoked would go on.
+ */
 export async function openPools(
   config: Config,
   used: UsedDatabase,
   opened: (database: Database) => void,
-): Promise<{ hot: Database; cold: Database }> {
+): Promise<{ hot: Database; cold: Database; access: Database }> {
   const common = await poolOptions(config, used);
   const hotSize = Math.max(1, Math.round(config.poolSize * HOT_SHARE));
   const hot = await openDatabase({ ...common, name: "hot", size: hotSize, indexOnly: true });
@@ -60,7 +63,10 @@ export async function openPools(
   const coldSize = Math.max(1, config.poolSize - hotSize);
   const cold = await openDatabase({ ...common, name: "cold", size: coldSize, indexOnly: false });
   opened(cold);
-  return { hot, cold };
+  if (!config.auth) return { hot, cold, access: hot };
+  const access = await openDatabase({ ...common, name: "access", size: 1, indexOnly: true });
+  opened(access);
+  return { hot, cold, access };
 }
 
 /** One connection, for what a command does and goes. */

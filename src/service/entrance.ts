@@ -23,12 +23,16 @@ export function createEntrance(
 ): Entrance {
   if (people === null) return { authenticate: letInAnyone, people: null };
   const { credentials } = context;
+  const isKnown = (headers: Headers) => {
+    const cookie = people.sessionCookie(headers);
+    return cookie !== null && credentials.isKnown(nameOf(cookie));
+  };
   return {
     authenticate: createAuthenticate({
       ofKey: (hash) => credentials.ofKey(hash),
       wasGood: (hash) => credentials.wasGood(hash),
       ofSession: (headers) => ofSession(context, people, headers),
-      sessionWasGood: (headers) => credentials.knows(nameOfSession(headers)),
+      sessionWasGood: isKnown,
       adminKey: config.adminKey,
       wrongPerAddress: config.wrongPerAddress,
       refused: (reason) => metrics.turnedAway(reason),
@@ -36,24 +40,23 @@ export function createEntrance(
     people: {
       async handle(request, address) {
         const answer = await people.handle(request, address);
-        // Signing out and changing a password end sessions, which shall be over at once here, and within 5 s elsewhere.
-        if (request.method === "POST" && answer.ok) credentials.forget();
+        // Sessions that somebody ends shall be over at once here, and within 5 s elsewhere. Strangers are told that they are
+        // signed out as well: looking up everybody anew must not be theirs to ask for.
+        const ends = answer.ok ? people.ends(request) : undefined;
+        if (ends === "others" || (ends === "own" && isKnown(request.headers))) credentials.forget();
         return answer;
       },
     },
   };
 }
 
-function ofSession(context: EngineContext, people: People, headers: Headers): Promise<Guest | null> {
-  const cookie = new Headers({ cookie: headers.get("cookie") ?? "" });
-  return context.credentials.find(nameOfSession(headers), async (): Promise<Principal | null> => {
+async function ofSession(context: EngineContext, people: People, headers: Headers): Promise<Guest | null> {
+  const cookie = people.sessionCookie(headers);
+  if (cookie === null) return null;
+  return await context.credentials.find(nameOf(cookie), async (): Promise<Principal | null> => {
     const person = await people.session(cookie);
     return person && (await principalOfPerson(context, person.userId));
   });
 }
 
-/** One name for the same cookies; not the cookies themselves, which open something. */
-const nameOfSession = (headers: Headers) =>
-  `session ${createHash("sha256")
-    .update(headers.get("cookie") ?? "")
-    .digest("base64url")}`;
+const nameOf = (cookie: string) => `session ${createHash("sha256").update(cookie).digest("base64url")}`;

@@ -2,6 +2,7 @@
 import { randomInt, randomUUID } from "node:crypto";
 import type { Config } from "../config.ts";
 import { migrate } from "../db/migrate.ts";
+import { describeTarget, parseDatabaseUrl } from "../db/url.ts";
 import { newKey } from "../domain/api-key/key.ts";
 import { insertKey } from "../domain/api-key/queries.ts";
 import type { Logger } from "../lib/log.ts";
@@ -25,15 +26,23 @@ export function createUser(config: Config, log: Logger, person: NewPerson): Prom
 }
 
 /** Makes a key of the whole service. */
-export function createAdminKey(config: Config, log: Logger, name: string): Promise<{ id: string; key: string }> {
+export function createAdminKey(
+  config: Config,
+  log: Logger,
+  { name, expiresInSeconds }: { readonly name: string; readonly expiresInSeconds: number | null },
+): Promise<{ id: string; key: string; database: string }> {
   return inDatabase(config, log, async (used) => {
     const database = await openOne(config, used, "first key");
     try {
       const { key, ...kept } = newKey();
       const id = idGenerator(() => Date.now())(randomInt(2 ** 31));
-      const row = { id, projectId: null, name, ...kept, scopes: ["admin"], queues: null, expiresInSeconds: null };
+      const row = { id, projectId: null, name, ...kept, scopes: ["admin"], queues: null, expiresInSeconds };
       await database.run((db) => db.one(insertKey(row)));
-      return { id, key };
+      return {
+        id,
+        key,
+        database: config.databaseUrl === null ? config.dataDir : describeTarget(parseDatabaseUrl(used.url)),
+      };
     } finally {
       await database.end();
     }

@@ -4,7 +4,9 @@ import { tasksByState } from "../domain/admin/queries.ts";
 import type { RunningEngine } from "../engine/create.ts";
 import { Budget } from "../lib/budget.ts";
 import type { Logger } from "../lib/log.ts";
+import { shared } from "../lib/shared.ts";
 import type { People } from "../people/people.ts";
+import { trustedProxies } from "../rpc/address.ts";
 import { createDispatcher } from "../rpc/dispatch.ts";
 import { createHttpHandler } from "../rpc/http.ts";
 import type { SharedLimits } from "../rpc/limits.ts";
@@ -24,6 +26,12 @@ import { createEntrance } from "./entrance.ts";
 const ANSWER_SECONDS_MAX = 90;
 /** A WebSocket whose other side is gone, and with it the claims that wait there, is noticed after so long. */
 const SILENT_SECONDS_MAX = 90;
+
+/**
+ * A look whether the service is ready takes a connection to the database of its own, and strangers may ask: so one look is for
+ * all who ask while it lasts, and this much longer.
+ */
+const READY_KEPT_MS = 250;
 
 /** What listening needs of what has been started. */
 export interface Started {
@@ -68,13 +76,13 @@ export async function listen({ config, log, running, used, people, stopping }: S
   const handle = createHttpHandler({
     ...common,
     ...createEntrance(config, context, people, metrics),
-    trustedProxies: config.trustedProxies,
+    isTrusted: trustedProxies(config.trustedProxies),
     limits: { ...limits, bodyBytesMax, bodyTimeoutMs, keepAliveSeconds },
     sockets,
     hosts: config.allowedHosts,
     origins: config.allowedOrigins,
     publicUrl: config.publicUrl,
-    ready: async () => (await pendingMigrations(used)).length === 0,
+    ready: shared(READY_KEPT_MS, () => isReady(used, log)),
     metrics,
     openrpc: document,
   });
@@ -90,6 +98,15 @@ export async function listen({ config, log, running, used, people, stopping }: S
     },
     sockets: { messageBytesMax: bodyBytesMax, silentSecondsMax: SILENT_SECONDS_MAX },
   });
+}
+
+async function isReady(used: UsedDatabase, log: Logger): Promise<boolean> {
+  try {
+    return (await pendingMigrations(used)).length === 0;
+  } catch (error) {
+    log.error("Readiness could not be told.", { error });
+    return false;
+  }
 }
 
 function countTasks(metrics: Metrics, { context }: RunningEngine): void {

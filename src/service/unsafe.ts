@@ -56,6 +56,17 @@ export async function tellOfFirstKey(config: Config, cold: Database, log: Logger
     log.warn("there is no key yet that may do all: make one with `opensqs key create --admin`, or set ADMIN_KEY");
 }
 
+/** A service that listens for other machines, but answers to no name by which these could call it. */
+export function tellOfHosts({ host, allowedHosts, publicUrl }: Config, log: Logger): void {
+  if (!isLoopback(host) && allowedHosts.length === 0 && publicUrl === null)
+    log.warn(
+      "only callers that name this service by a loopback address are answered: set ALLOWED_HOSTS or PUBLIC_URL",
+      {
+        host,
+      },
+    );
+}
+
 /** With AUTH off and others on the way to it, or perhaps. */
 export function warnOfOpenDoor(config: Config, log: Logger): void {
   if (config.auth) return;

@@ -30,7 +30,7 @@ function expectTurnedAway({ status, text, body }: Awaited<ReturnType<typeof sent
   expect(text).toMatch(/\r\nwww-authenticate: Bearer\r\n/i);
   expect(JSON.parse(body)).toEqual({
     jsonrpc: "2.0",
-    error: { code: 1008, message: "A credential is needed.", data: { type: "unauthenticated" } },
+    error: { code: 1008, message: "No valid credential was shown.", data: { type: "unauthenticated" } },
     id: 7,
   });
 }

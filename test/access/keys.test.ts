@@ -355,3 +355,33 @@ async function databaseText(): Promise<string> {
     return texts.join("\n");
   });
 }
+
+test("a key that was rotated lives as long as it was made to, whatever the overlap made of the old one", async () => {
+  const made = await service.call("apiKey.create", { name: "a year", scopes: ["task:read"], expiresInSeconds: 86_400 });
+  const first = await service.call("apiKey.rotate", { id: made.id, overlapSeconds: 60 });
+  const second = await service.call("apiKey.rotate", { id: made.id, overlapSeconds: 60 });
+  const third = await service.call("apiKey.rotate", { id: second.id, overlapSeconds: 0 });
+  const ends = [first, second, third].map(({ expiresAt }) => Date.parse(expiresAt!));
+  for (const end of ends) expect(end).toBeGreaterThan(Date.parse(made.expiresAt!) - 1);
+  const endless = await service.call("apiKey.create", { name: "for ever", scopes: ["task:read"] });
+  await service.call("apiKey.rotate", { id: endless.id, overlapSeconds: 60 });
+  expect((await service.call("apiKey.rotate", { id: endless.id, overlapSeconds: 60 })).expiresAt).toBeNull();
+});
+
+test("a narrow key of the whole service is made where that is said, and by nobody of one project", async () => {
+  const { key } = await service.call("apiKey.create", { name: "metrics", scopes: ["queue:read"], everywhere: true });
+  const metrics = (secret: string) =>
+    fetch(`${service.url}/metrics`, { headers: { authorization: `Bearer ${secret}` } }).then(({ status }) => status);
+  expect(await metrics(key!)).toBe(200);
+  const { key: ofOne } = await service.call("apiKey.create", { name: "one", scopes: ["admin"], project: "default" });
+  expect(await metrics(ofOne!)).toBe(403);
+  const params = { name: "more", scopes: ["queue:read" as const], everywhere: true };
+  expect(await refusal(service.call("apiKey.create", params, ofOne!))).toEqual({
+    type: "forbidden",
+    scope: "admin",
+  });
+  expect(await refusal(service.call("apiKey.create", { ...params, project: "default" }))).toEqual({
+    type: "invalid_params",
+    issues: [{ path: "everywhere", message: "does not go with a project" }],
+  });
+});

@@ -1,9 +1,10 @@
 /** People on /rpc: what a session opens, in which projects, and for how long. */
 import { beforeAll, expect, test } from "bun:test";
 import type { Contract } from "../../src/rpc/methods/index.ts";
-import { type Browser, signedIn } from "../people/support.ts";
+import { type Browser, browser, signedIn } from "../people/support.ts";
 import { type RpcError, refusal, startInstance, testService } from "../support/service.ts";
 import { until } from "../support/until.ts";
+import { startWireProxy } from "../support/wire-proxy.ts";
 
 const ADMIN_KEY = "osqs_the_key_of_the_environment";
 const ENV = { AUTH: "on", ADMIN_KEY, SIGN_UP: "open", SIGN_IN_LIMIT: "1000", WRONG_KEYS_PER_ADDRESS: "1000000" };
@@ -216,3 +217,60 @@ test("who is no person cannot be made a member", async () => {
   const next = await admin("project.members", { name: "acme", limit: 1, cursor: pages.nextCursor! });
   expect(next.members[0]!.userId).not.toBe(pages.members[0]!.userId);
 });
+
+test("an admin of several projects manages each of them, and need not be in the default one", async () => {
+  const { page, userId } = await signedIn(service.url);
+  for (const name of ["first", "second"]) {
+    await admin("project.create", { name });
+    await admin("project.addMember", { name, userId, role: "admin" });
+  }
+  expect(await as(page, "project.update", { name: "first", description: "mine" })).toMatchObject({
+    description: "mine",
+  });
+  expect(await as(page, "project.delete", { name: "second" })).toEqual({ name: "second" });
+});
+
+/** An instance of its own, and how many statements the database is asked to run meanwhile. */
+async function counted(work: (url: string) => Promise<unknown>): Promise<number> {
+  const { hostname, port } = new URL(service.databaseUrl);
+  const proxy = await startWireProxy({ host: hostname, port: Number(port) });
+  const through = new URL(service.databaseUrl);
+  through.port = String(proxy.port);
+  const other = await startInstance(through.href, ENV);
+  try {
+    const before = proxy.statements;
+    await work(other.url);
+    return proxy.statements - before;
+  } finally {
+    await other.stop();
+    await proxy.close();
+  }
+}
+
+const MANY = 200;
+
+test("a session is looked up once, whatever other cookies come beside it", async () => {
+  const { page } = await memberOf("acme", "viewer");
+  const idle = await counted((url) => send("project.list", {}, { cookie: cookieOf(page), origin: url }, url));
+  const busy = await counted(async (url) => {
+    for (let at = 0; at < MANY; at++) {
+      const cookie = `a=${at}; ${cookieOf(page)}; b=${at}`;
+      expect((await send("rpc.discover" as never, {} as never, { cookie, origin: url }, url)).status).toBe(200);
+    }
+  });
+  expect(busy).toBeLessThan(idle + MANY / 2);
+});
+
+test("strangers who sign out make nobody be looked up anew", async () => {
+  const headers = { authorization: `Bearer ${await keyOf()}` };
+  const statements = await counted(async (url) => {
+    for (let at = 0; at < 90; at++) {
+      const { status } = await browser(url).post("/sign-out");
+      expect(status).toBe(200);
+      expect((await send("rpc.discover" as never, {} as never, headers, url)).status).toBe(200);
+    }
+  });
+  expect(statements).toBeLessThan(60);
+});
+
+const keyOf = async () => (await admin("apiKey.create", { project: "acme", name: "a key", scopes: ["task:read"] })).key;

@@ -98,7 +98,7 @@ describe("the database", () => {
       const person = { name: "a", email, password: PASSWORD };
       expect((await page.post("/sign-up/email", person)).status).toBe(200);
       expect((await page.post("/sign-in/email", { email, password: PASSWORD })).status).toBe(200);
-      expect(await people.session(page.headers())).toMatchObject({ email, name: "a" });
+      expect(await people.session(people.sessionCookie(page.headers())!)).toMatchObject({ email, name: "a" });
       expect(pooler.refused).toEqual([]);
       expect(pooler.statementNames).toEqual(new Set());
       expect(pooler.statements.filter((text) => /^(set|listen|discard|prepare)\b/i.test(text))).toEqual([]);
@@ -119,7 +119,7 @@ describe("the database", () => {
       await page.post("/sign-up/email", { name: "a", email, password: PASSWORD });
       await page.post("/sign-in/email", { email, password: PASSWORD });
       const headers = page.headers();
-      expect(await people.session(headers)).toMatchObject({ email });
+      expect(await people.session(people.sessionCookie(headers)!)).toMatchObject({ email });
       proxy.silent = true;
       for (const [path, body] of [
         ["/sign-in/email", { email, password: PASSWORD }],
@@ -134,9 +134,9 @@ describe("the database", () => {
         expect(((await response.json()) as { code: string }).code).toBe("UNAVAILABLE");
         expect(response.headers.getSetCookie()).toEqual([]);
       }
-      await expect(people.session(headers)).rejects.toMatchObject({ type: "unavailable" });
+      await expect(people.session(people.sessionCookie(headers)!)).rejects.toMatchObject({ type: "unavailable" });
       proxy.silent = false;
-      expect(await people.session(headers)).toMatchObject({ email, name: "a" });
+      expect(await people.session(people.sessionCookie(headers)!)).toMatchObject({ email, name: "a" });
       expect(lines.filter((line) => JSON.parse(line).level === "error")).toEqual([]);
     } finally {
       await people.close();

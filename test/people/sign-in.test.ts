@@ -1,5 +1,6 @@
 /** People over real HTTP: signing up, in and out. */
 import { expect, test } from "bun:test";
+import { SECURITY_HEADERS } from "../../src/lib/http-headers.ts";
 import { withClient } from "../support/postgres.ts";
 import { rawRpc, startInstance, testService } from "../support/service.ts";
 import { browser, PASSWORD, signedIn } from "./support.ts";
@@ -25,7 +26,8 @@ test("signs up, signs in, tells who is signed in, and signs out", async () => {
   const who = await page.get("/get-session");
   expect(who.body).toMatchObject({ user: { email: "ada@example.com", name: "Ada" } });
   expect(who.headers.get("cache-control")).toBe("no-store");
-  expect(who.headers.get("x-content-type-options")).toBe("nosniff");
+  for (const [name, value] of Object.entries(SECURITY_HEADERS))
+    expect([name, who.headers.get(name)]).toEqual([name, value]);
   expect(who.headers.get("content-type")).toBe("application/json");
 
   const before = new Map(page.cookies);

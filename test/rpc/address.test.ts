@@ -1,9 +1,13 @@
 import { expect, test } from "bun:test";
-import { addressGroup, clientAddress } from "../../src/rpc/address.ts";
+import { addressGroup, clientAddress, trustedProxies } from "../../src/rpc/address.ts";
 
 const PROXY = "10.0.0.1";
 const from = (forwarded: string | null, connected: string | null, trusted: readonly string[] = [PROXY]) =>
-  clientAddress(new Headers(forwarded === null ? {} : { "x-forwarded-for": forwarded }), connected, trusted);
+  clientAddress(
+    new Headers(forwarded === null ? {} : { "x-forwarded-for": forwarded }),
+    connected,
+    trustedProxies(trusted),
+  );
 
 test.each([
   ["nobody forwards", null, "192.0.2.1", "192.0.2.1"],
@@ -14,6 +18,11 @@ test.each([
   ["the proxy says nothing", null, PROXY, PROXY],
   ["an address of many spellings", "2001:DB8::1", PROXY, "2001:db8::1"],
   ["an IPv4 address in IPv6", "::FFFF:198.51.100.9", PROXY, "198.51.100.9"],
+  ["the proxy says the port too", "198.51.100.9:40123", PROXY, "198.51.100.9"],
+  ["the proxy says the port of an IPv6 address too", "[2001:db8::1]:40123", PROXY, "2001:db8::1"],
+  ["the proxy writes an IPv6 address in brackets", "[2001:db8::1]", PROXY, "2001:db8::1"],
+  ["the proxy says the port of an IPv4 address in IPv6", "[::ffff:198.51.100.9]:1", PROXY, "198.51.100.9"],
+  ["an IPv6 address ends like a port", "2001:db8::8080", PROXY, "2001:db8::8080"],
   ["a runtime that does not know", null, null, "unknown"],
 ])("where %s", (_, forwarded, connected, address) => {
   expect(from(forwarded, connected)).toBe(address);
@@ -24,6 +33,14 @@ test("several proxies are walked back as long as they are trusted", () => {
   expect(from("203.0.113.7, 198.51.100.9, 10.0.0.2", PROXY, trusted)).toBe("198.51.100.9");
   expect(from("203.0.113.7, 198.51.100.9, 10.0.0.2", PROXY)).toBe("10.0.0.2");
   expect(from("10.0.0.2", PROXY, trusted)).toBe("10.0.0.2");
+});
+
+test("networks are trusted as a whole, and what is no address never", () => {
+  const trusted = ["10.0.0.0/8", "fd00::/8"];
+  expect(from("198.51.100.9", "10.200.3.4", trusted)).toBe("198.51.100.9");
+  expect(from("198.51.100.9", "11.0.0.1", trusted)).toBe("11.0.0.1");
+  expect(from("198.51.100.9", "fd12::7", trusted)).toBe("198.51.100.9");
+  expect(from("198.51.100.9, unknown", "10.0.0.1", trusted)).toBe("unknown");
 });
 
 test("an IPv4 address is a group of its own", () => {

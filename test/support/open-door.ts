@@ -6,4 +6,4 @@ import { letInAnyone } from "../../src/rpc/authenticate.ts";
 export const GUEST: Guest = { principal: ANYONE, onEnd: () => () => {} };
 
 /** What an HTTP handler is told of a service that asks for none. */
-export const OPEN_DOOR = { authenticate: letInAnyone, rates: null, trustedProxies: [], people: null };
+export const OPEN_DOOR = { authenticate: letInAnyone, rates: null, isTrusted: null, people: null };

@@ -11,9 +11,9 @@ const COLUMNS: readonly Column[] = [
   { title: "NAME", least: 8 },
   { title: "KEY" },
   { title: "PROJECT", least: 8 },
+  { title: "ENDS (UTC)" },
   { title: "SCOPES", least: 8 },
   { title: "QUEUES", least: 6 },
-  { title: "EXPIRES (UTC)", spare: true },
 ];
 
 export async function keys(context: CommandContext, { limit }: { readonly limit: number }): Promise<void> {
@@ -27,13 +27,18 @@ export async function keys(context: CommandContext, { limit }: { readonly limit:
     key.name,
     `${key.start}…`,
     key.project ?? "(all)",
+    ending(key),
     key.scopes.join(","),
     key.queues?.join(",") ?? "*",
-    key.revokedAt === null ? shortTime(key.expiresAt) : "revoked",
   ]);
   context.printEach(items, () =>
     items.length === 0 ? "No keys.\n" : `${table(COLUMNS, rows, width)}${more ? MORE : ""}`,
   );
+}
+
+function ending({ expiresAt, revokedAt }: Key): string {
+  if (revokedAt !== null) return "revoked";
+  return expiresAt !== null && Date.parse(expiresAt) < Date.now() ? "expired" : shortTime(expiresAt);
 }
 
 export interface CreateOptions {
@@ -41,24 +46,32 @@ export interface CreateOptions {
   readonly scope?: readonly string[];
   readonly queue?: readonly string[];
   readonly expires?: number;
+  readonly everywhere?: boolean;
 }
 
 /** Makes a key and shows it, once. With --admin by the database itself, so that there can be a first one. */
 export async function createKey(context: CommandContext, name: string, options: CreateOptions): Promise<void> {
-  if (options.admin) {
-    const made = await context.createAdminKey(name);
-    return context.print(made, () => `${made.key}\n`);
-  }
-  if (options.scope === undefined) throw new UsageError("Say what the key may do, by --scope or --admin.");
   const { client, inProject, signal } = context;
+  const { scope, queue, expires, everywhere = false } = options;
+  if (options.admin) {
+    if (scope || queue || everywhere || inProject.project !== undefined)
+      throw new UsageError("--admin is a key that may do all in all projects: it goes with --expires alone.");
+    const made = await context.createAdminKey({ name, expiresInSeconds: expires ?? null });
+    context.stderr.write(`Made in ${made.database}.\n`);
+    return context.print({ id: made.id, key: made.key }, () => `${made.key}\n`);
+  }
+  if (scope === undefined) throw new UsageError("Say what the key may do, by --scope or --admin.");
+  if (everywhere === (inProject.project !== undefined) && (everywhere || scope.includes("admin")))
+    throw new UsageError("Say whose key it is: --project, or --everywhere.");
   const made = await client.apiKey.create(
     {
       ...inProject,
       name,
       // The service knows its scopes, and says so of others.
-      scopes: options.scope as Key["scopes"],
-      ...(options.queue && { queues: [...options.queue] }),
-      ...(options.expires !== undefined && { expiresInSeconds: options.expires }),
+      scopes: scope as Key["scopes"],
+      ...(queue && { queues: [...queue] }),
+      ...(expires !== undefined && { expiresInSeconds: expires }),
+      ...(everywhere && { everywhere }),
     },
     { signal },
   );

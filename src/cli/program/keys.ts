@@ -19,14 +19,11 @@ export function addKeyCommands(program: Command, context: () => CommandContext):
     .description(
       "make a key of the project; with --admin by the database itself, as migrate works, else by the service",
     )
-    .option("--admin", "a key that may do all, in all projects, for ever; the other options do not count then")
-    .option(
-      "--scope <scope>",
-      "what it may do, such as task:enqueue; may stand several times; admin without --project is for all projects",
-      each,
-    )
+    .option("--admin", "a key that may do all, in all projects; of the other options it goes with --expires alone")
+    .option("--scope <scope>", "what it may do, such as task:enqueue; may stand several times", each)
     .option("--queue <pattern>", "which queues it may know of, with * and ?; may stand several times", each)
     .option("--expires <seconds>", "when it ends by itself", seconds(1))
+    .option("--everywhere", "in all projects, instead of one")
     .action((name: string | undefined, options) => createKey(context(), name ?? "command line", options));
   key
     .command("revoke <id>")

@@ -61,9 +61,9 @@ export interface NewKey {
 /** Adds a key. Index: api_key's primary key. */
 export const insertKey = (key: NewKey) => sql.type(KeyRow)`
   with k as (
-    insert into api_key (id, project_id, name, key_hash, shown, scopes, queues, expires_at)
+    insert into api_key (id, project_id, name, key_hash, shown, scopes, queues, lifetime_seconds, expires_at)
     values (${sql.uuid(key.id)}, ${key.projectId}, ${key.name}, ${sql.binary(key.hash)}, ${key.shown},
-            ${texts(key.scopes)}, ${key.queues === null ? null : texts(key.queues)},
+            ${texts(key.scopes)}, ${key.queues === null ? null : texts(key.queues)}, ${key.expiresInSeconds}::float8,
             now() + make_interval(secs => ${key.expiresInSeconds}::float8))
     returning *)
   select ${columns} from k left join project p on p.id = k.project_id`;
@@ -88,7 +88,7 @@ export const lockKey = (of: KeysOf, id: string) => sql.type(
   }),
 )`
   select ${columns}, k.revoked_at is null and coalesce(k.expires_at > now(), true) as live,
-         extract(epoch from k.expires_at - k.added)::float8 as lifetime_seconds
+         k.lifetime_seconds
   from (select * from api_key k where ${keysOf(of)} and k.id = ${sql.uuid(id)} for update) k
   left join project p on p.id = k.project_id`;
 

@@ -34,10 +34,17 @@ export const create = method({
       .optional()
       .describe("Globs of the queues it may know of, with * and ?; default: all."),
     expiresInSeconds: DelaySeconds.min(1).optional().describe("Default: never."),
+    everywhere: z
+      .boolean()
+      .optional()
+      .describe(
+        "Of the whole service, not of one project; default: only with scope admin, and where no project is named.",
+      ),
   }),
   result: z.strictObject(made),
   changing: true,
   scope: "admin",
+  everywhere: ({ everywhere }) => everywhere === true,
   refusals: ["not_found"],
   run: (engine, params, call) => engine.createKey(params, call),
 });
