@@ -61,6 +61,12 @@ export const ACCESS = {
     whole(1, 1_000_000),
     "Credentials that open nothing, a second from one address, ten times as many in a moment.",
   ),
+  socketsPerKey: variable(
+    "SOCKETS_PER_KEY",
+    "500",
+    whole(1, 1_000_000),
+    "Most WebSocket connections of one key or person; where SOCKETS_MAX is less, that counts.",
+  ),
   longPollsPerKey: variable(
     "LONG_POLLS_PER_KEY",
     "1000",
