@@ -55,6 +55,7 @@ test("an empty environment gives the documented defaults, frozen", () => {
     ratePerKey: 10_000,
     ratePerAddress: 20_000,
     wrongPerAddress: 100,
+    socketsPerKey: 500,
     longPollsPerKey: 1000,
     trustedProxies: [],
     allowedHosts: [],

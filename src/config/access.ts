@@ -59,7 +59,13 @@ export const ACCESS = {
     "WRONG_KEYS_PER_ADDRESS",
     "100",
     whole(1, 1_000_000),
-    "Credentials that open nothing, a second from one network, ten times as many in a moment.",
+    "Credentials that open nothing, a second from one address, ten times as many in a moment.",
+  ),
+  socketsPerKey: variable(
+    "SOCKETS_PER_KEY",
+    "500",
+    whole(1, 1_000_000),
+    "Most WebSocket connections of one key or person; where SOCKETS_MAX is less, that counts.",
   ),
   longPollsPerKey: variable(
     "LONG_POLLS_PER_KEY",

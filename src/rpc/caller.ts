@@ -8,9 +8,9 @@ export interface CallOfRequest extends Call {
 }
 
 /**
- * A call whose signal is aborted when its caller hangs up, or may not do the same any more, or the service stops. The signal is made when it is first
- * asked for: only methods that wait ask, and the others save some microseconds. It is put together by hand, because
- * AbortSignal.any leaves something behind on a long-lived signal such as `stopping` (seen on Deno: memory grew).
+ * A call whose signal is aborted when its caller hangs up, or may not do the same any more, or the service stops. The signal is
+ * made when it is first asked for: only methods that wait ask, and the others save some microseconds. It is put together by
+ * hand, because AbortSignal.any leaves something behind on a long-lived signal such as `stopping` (seen on Deno: memory grew).
  */
 export function callOf(request: Request, stopping: AbortSignal, guest: Guest): CallOfRequest {
   let controller: AbortController | undefined;

@@ -1,3 +1,4 @@
+import { Refusal } from "../domain/refusals.ts";
 import type { OpenSocket } from "../lib/socket.ts";
 import { clientAddress, type IsTrusted } from "./address.ts";
 import { lastRefusal, notAllowed, refusal, tryLater } from "./answers.ts";
@@ -32,7 +33,7 @@ export interface HttpOptions extends Omit<OriginRule, "port">, PostOptions, Page
     readonly keepAliveSeconds: number;
   };
   /** Whoever talks over the connections that became WebSockets. */
-  sockets: Pick<RpcSockets, "openFor" | "hasRoom">;
+  sockets: Pick<RpcSockets, "openFor" | "hasRoom" | "hasRoomFor">;
   /** Whether an X-Forwarded-For is believed; null: none is. */
   isTrusted: IsTrusted | null;
   /** Answers what is below /api/auth; null: nobody signs in here. */
@@ -115,6 +116,7 @@ async function answerUpgrade(
   const entered = await enter(authenticate, request.headers, address);
   if ("refusal" in entered) return refused(entered.refusal);
   if (!sockets.hasRoom) return tryLater("No further WebSocket is taken now. Calls may go to POST /rpc.");
+  if (!sockets.hasRoomFor(entered.guest)) return refused(new Refusal("rate_limited", { retryAfterSeconds: 1 }));
   return connection.upgrade(sockets.openFor(entered.guest, address)) ?? refusal(400, "The handshake is none.");
 }
 

@@ -11,7 +11,11 @@ export interface SharedLimits {
 
 /** What was not begun may be sent again, here or elsewhere, without a thought: so `overloaded`, also while stopping. */
 export const NOT_BEGUN = new Refusal("overloaded", { retryAfterSeconds: 1 });
-/** What a body may hold, whatever its bytes, and what a batch is answered. Variables of the same names change the figures; docs/limits.md lists all. */
+
+/**
+ * What a body may hold, whatever its bytes, and what a batch is answered. Variables of the same names change the figures;
+ * docs/limits.md lists all.
+ */
 export interface BodyLimits {
   /** Levels of objects and arrays in a whole body, the request's own included. */
   readonly nestingMax: number;

@@ -32,6 +32,8 @@ export interface SocketOptions {
   rates: Rates | null;
   /** Connections at a time. */
   socketsMax: number;
+  /** Connections of one key or person at a time; absent: any number. */
+  socketsPerKey?: number | undefined;
   /** Calls of one connection that may run at a time; beyond, calls are refused as overloaded. A batch counts its members. */
   callsMax: number;
   /** Bytes of one connection's messages that may be unanswered at a time; beyond, likewise. */
@@ -47,6 +49,8 @@ export interface SocketOptions {
 export class RpcSockets {
   readonly #options: SocketOptions;
   readonly #connections = new Set<RpcSocket>();
+  /** How many there are by whose they are. */
+  readonly #counts = new Map<string, number>();
   readonly #due: RpcSocket[] = [];
 
   constructor(options: SocketOptions) {
@@ -66,6 +70,11 @@ export class RpcSockets {
     return this.#connections.size < this.#options.socketsMax && !this.#options.stopping.aborted;
   }
 
+  /** Whether one more of somebody's own would be taken, so that nobody has all there may be. */
+  hasRoomFor({ principal }: Guest): boolean {
+    return (this.#counts.get(principal.id) ?? 0) < (this.#options.socketsPerKey ?? Number.POSITIVE_INFINITY);
+  }
+
   /** Opens the connections of somebody who has been let in. */
   openFor =
     (guest: Guest, address: string): OpenSocket =>
@@ -73,19 +82,27 @@ export class RpcSockets {
       this.#open(socket, guest, address);
 
   #open(socket: Socket, guest: Guest, address: string): SocketEvents {
+    const { id } = guest.principal;
     const connection = new RpcSocket(
       socket,
       { ...this.#options, guest, address },
       {
         answersDue: () => this.#flushSoon(connection),
-        closed: () => void this.#connections.delete(connection),
+        closed: () => this.#connections.delete(connection) && this.#count(id, -1),
       },
     );
-    const { hasRoom } = this;
+    const hasRoom = this.hasRoom && this.hasRoomFor(guest);
     this.#connections.add(connection);
+    this.#count(id, 1);
     // There may have been room when the handshake was answered, and none when the connection opens.
     if (!hasRoom) socket.end(CLOSE.tryAgainLater, "No further WebSocket is taken now.");
     return connection;
+  }
+
+  #count(id: string, more: 1 | -1): void {
+    const count = (this.#counts.get(id) ?? 0) + more;
+    if (count > 0) this.#counts.set(id, count);
+    else this.#counts.delete(id);
   }
 
   /**
@@ -110,7 +127,7 @@ interface ConnectionOptions extends SocketOptions {
 interface SocketOwner {
   /** The connection has an answer to be flushed; not told again until it is. */
   answersDue(): void;
-  closed(): void;
+  closed(): unknown;
 }
 
 class RpcSocket implements SocketEvents {

@@ -68,6 +68,7 @@ export async function listen({ config, log, running, used, people, stopping }: S
     ...common,
     limits,
     socketsMax: config.socketsMax,
+    ...(config.auth && { socketsPerKey: config.socketsPerKey }),
     callsMax: config.socketCallsMax,
     bytesMax: config.socketBytesMax,
   });

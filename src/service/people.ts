@@ -8,6 +8,7 @@ import type { UsedDatabase } from "./database.ts";
 
 /** Beside POOL_SIZE, for people: one may hash within a transaction while others are asked who they are. */
 const PEOPLE_CONNECTIONS = 3;
+
 /** People's own connections; what they need is loaded only where somebody signs in, for it takes memory and time. */
 export async function openPeople(config: Config, used: UsedDatabase, cold: Database, log: Logger): Promise<People> {
   const [{ createPeople }, { sharedSecret }] = await Promise.all([

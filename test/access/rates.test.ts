@@ -12,6 +12,7 @@ const TRUSTED_PROXIES = "127.0.0.1";
 const byKey = guardedService({ RATE_PER_KEY: "1", RATE_PER_ADDRESS: "0", TRUSTED_PROXIES });
 const wrongs = guardedService({ WRONG_KEYS_PER_ADDRESS: "1", TRUSTED_PROXIES });
 const byAddress = guardedService({ RATE_PER_KEY: "0", RATE_PER_ADDRESS: "1", TRUSTED_PROXIES });
+const sockets = guardedService({ SOCKETS_PER_KEY: "2" });
 const longPolls = guardedService({ LONG_POLLS_PER_KEY: "2" });
 const direct = guardedService({ RATE_PER_KEY: "0", RATE_PER_ADDRESS: "1" });
 
@@ -193,4 +194,18 @@ describe("long polls of a key", () => {
     for (let task = 0; task < 2; task++) await call("task.enqueue", { queue: "polled" });
     expect((await Promise.all([first, others])).map(({ tasks }) => tasks.length)).toEqual([1, 1]);
   }, 60_000);
+});
+
+test("a key has so many WebSockets, another one its own, and what is closed makes room", async () => {
+  const [one, other] = (await Promise.all([sockets.makeKey(), sockets.makeKey()])).map(({ key }) => key);
+  const open = [await rpcSocket(sockets.url, one), await rpcSocket(sockets.url, one)];
+  await expect(rpcSocket(sockets.url, one)).rejects.toThrow();
+  const handshake = { connection: "upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+  const headers = { ...handshake, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", authorization: `Bearer ${one}` };
+  const refused = await fetch(`${sockets.url}/rpc`, { headers });
+  expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1"]);
+  open.push(await rpcSocket(sockets.url, other));
+  open.shift()!.close();
+  open.push(await until("there is room", () => rpcSocket(sockets.url, one).catch(() => null)));
+  for (const socket of open) socket.close();
 });

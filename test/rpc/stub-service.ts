@@ -68,6 +68,7 @@ export const echo = stubMethod("echo", z.custom<object>().meta({ type: "object" 
 /** For tests of HTTP alone. */
 export const noSockets = {
   hasRoom: false,
+  hasRoomFor: () => false,
   openFor: () => {
     throw new Error("No WebSocket is taken here.");
   },

@@ -111,8 +111,8 @@ export interface WorkflowPlace {
 
 /**
  * A page of a project's workflows, the newest first, with how many tasks each has, and of which queues where `withQueues`.
- * `states` are those of this moment: a
- * workflow with something that has not been folded yet is found by that, the others by their rows.
+ * `states` are those of this moment: a workflow with something that has not been folded yet is found by that, the others by
+ * their rows.
  * Indexes: those of workflow, one for each state; task_workflow_idx.
  */
 export const listWorkflows = (
