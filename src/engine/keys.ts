@@ -51,7 +51,8 @@ async function changing<T>(
       throw new Refusal("not_found", { noun: "project", id: params.project ?? call.principal.project });
     throw error;
   });
-  context.credentials.forget();
+  // A new key ends nothing.
+  if (method !== "apiKey.create") context.credentials.forget();
   return answer;
 }
 

@@ -19,6 +19,7 @@ import {
   type WireError,
   wireError,
 } from "./errors.ts";
+import type { HeavyCalls } from "./heavy-calls.ts";
 import { BODY_LIMITS, type BodyLimits } from "./limits.ts";
 import { type LongPolls, mayWait } from "./long-polls.ts";
 import type { Call, Method } from "./method.ts";
@@ -42,6 +43,8 @@ export interface DispatchOptions {
   observe: Observe;
   /** How many calls of one caller may wait; absent: any number. */
   polls?: LongPolls;
+  /** How many heavy calls of one caller may be under way; absent: any number. */
+  heavy?: HeavyCalls;
   /** For tests and development: a result unlike its schema, or a refusal its method does not list, is an internal error. */
   checkResults?: boolean;
   limits?: BodyLimits;
@@ -146,9 +149,21 @@ function createServer(options: DispatchOptions): JSONRPCServer<Context> {
   return server;
 }
 
+/** Runs a call beside no more of the same caller's than its kind allows. */
+function inTurn<T>(
+  { heavy: isHeavy }: Method,
+  params: unknown,
+  principalId: string,
+  { polls, heavy }: DispatchOptions,
+  run: () => Promise<T>,
+): Promise<T> {
+  if (polls && mayWait(params)) return polls.run(principalId, run);
+  return heavy && isHeavy ? heavy.run(principalId, run) : run();
+}
+
 /** A method as json-rpc-2.0 calls it. It throws nothing but Answered. */
 function observed(method: Method, options: DispatchOptions): (params: unknown, context: Context) => Promise<unknown> {
-  const { engine, log, observe, polls, checkResults = false, limits = BODY_LIMITS } = options;
+  const { engine, log, observe, checkResults = false, limits = BODY_LIMITS } = options;
   return async (params, { call, issues, refusal }) => {
     const done = observe(method.name);
     try {
@@ -157,7 +172,7 @@ function observed(method: Method, options: DispatchOptions): (params: unknown, c
       const read = readParams(method.params, params, limits.parametersMax);
       authorise(method, read, call.principal);
       const run = () => method.run(engine, read, call);
-      const running = polls && mayWait(read) ? polls.run(call.principal.id, run) : run();
+      const running = inTurn(method, read, call.principal.id, options, run);
       const result: unknown = await (checkResults ? checked(method, running) : running);
       done("ok");
       return result;

@@ -27,6 +27,8 @@ export interface Method<P extends z.ZodType = z.ZodType, R extends z.ZodType = z
   everywhere?(params: z.output<P>): boolean;
   /** What a call weighs at least in a batch, where it is more than 1; see cost.ts. */
   readonly cost?: number;
+  /** May hold a connection to the database for long: a caller has few of these under way at a time. */
+  readonly heavy?: boolean;
   /** The refusals this method may answer, beside those any call may meet. */
   readonly refusals: readonly RefusalType[];
   run(engine: Engine, params: z.output<P>, call: Call): Promise<z.input<R>>;

@@ -10,6 +10,9 @@ import { refusePlainText } from "./unsafe.ts";
 
 /** Shares of POOL_SIZE: the engine's statements, and everything else. */
 const HOT_SHARE = 0.7;
+const hotSize = ({ poolSize }: Config) => Math.max(1, Math.round(poolSize * HOT_SHARE));
+export const coldSize = (config: Config): number => Math.max(1, config.poolSize - hotSize(config));
+
 export const MIGRATIONS_DIR = new URL("../../db/migrations", import.meta.url).pathname;
 
 /** The database the configuration names, or the embedded one, started. */
@@ -57,11 +60,9 @@ export async function openPools(
   opened: (database: Database) => void,
 ): Promise<{ hot: Database; cold: Database; access: Database }> {
   const common = await poolOptions(config, used);
-  const hotSize = Math.max(1, Math.round(config.poolSize * HOT_SHARE));
-  const hot = await openDatabase({ ...common, name: "hot", size: hotSize, indexOnly: true });
+  const hot = await openDatabase({ ...common, name: "hot", size: hotSize(config), indexOnly: true });
   opened(hot);
-  const coldSize = Math.max(1, config.poolSize - hotSize);
-  const cold = await openDatabase({ ...common, name: "cold", size: coldSize, indexOnly: false });
+  const cold = await openDatabase({ ...common, name: "cold", size: coldSize(config), indexOnly: false });
   opened(cold);
   if (!config.auth) return { hot, cold, access: hot };
   const access = await openDatabase({ ...common, name: "access", size: 1, indexOnly: true });

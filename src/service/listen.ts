@@ -8,6 +8,7 @@ import { shared } from "../lib/shared.ts";
 import type { People } from "../people/people.ts";
 import { trustedProxies } from "../rpc/address.ts";
 import { createDispatcher } from "../rpc/dispatch.ts";
+import { HeavyCalls } from "../rpc/heavy-calls.ts";
 import { createHttpHandler } from "../rpc/http.ts";
 import type { SharedLimits } from "../rpc/limits.ts";
 import { LongPolls } from "../rpc/long-polls.ts";
@@ -19,7 +20,7 @@ import { createRates } from "../rpc/rates.ts";
 import { RpcSockets } from "../rpc/websocket.ts";
 import { type HttpServer, serveHttp } from "../runtime/index.ts";
 import { VERSION } from "../version.ts";
-import type { UsedDatabase } from "./database.ts";
+import { coldSize, type UsedDatabase } from "./database.ts";
 import { createEntrance } from "./entrance.ts";
 
 /** Longer than the longest poll (60 s) and the commit behind it: nothing moves on a connection for that long. */
@@ -32,6 +33,9 @@ const SILENT_SECONDS_MAX = 90;
  * all who ask while it lasts, and this much longer.
  */
 const READY_KEPT_MS = 250;
+
+/** Heavy calls of one caller that may wait for those of its own that run. */
+const HEAVY_WAITING_MAX = 100;
 
 /** What listening needs of what has been started. */
 export interface Started {
@@ -58,7 +62,10 @@ export async function listen({ config, log, running, used, people, stopping }: S
     log,
     observe: metrics.observe,
     checkResults: config.rowChecks,
-    ...(config.auth && { polls: new LongPolls(config.longPollsPerKey) }),
+    ...(config.auth && {
+      polls: new LongPolls(config.longPollsPerKey),
+      heavy: new HeavyCalls(Math.max(1, coldSize(config) - 1), HEAVY_WAITING_MAX),
+    }),
     limits: config,
   });
   const rates = config.auth ? createRates(config.ratePerKey, config.ratePerAddress) : null;

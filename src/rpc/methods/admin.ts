@@ -37,6 +37,7 @@ export const verify = method({
     violations: z.array(z.strictObject({ rule: z.string(), count: z.int(), examples: z.array(z.string()) })),
   }),
   changing: false,
+  heavy: true,
   scope: "admin",
   everywhere: () => true,
   refusals: [],

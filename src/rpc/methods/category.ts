@@ -47,6 +47,7 @@ export const list = method({
   params: z.strictObject({ ...inProject, limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ categories: z.array(Category), nextCursor: z.string().nullable() }),
   changing: false,
+  heavy: true,
   scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listCategories(params, call),
@@ -80,6 +81,7 @@ export const tree = method({
   params: z.strictObject({ ...inProject, root: CategoryName.optional() }),
   result: z.strictObject({ categories: z.array(CategoryTree) }),
   changing: false,
+  heavy: true,
   scope: "task:read",
   refusals: ["not_found"],
   async run(engine, params, call) {

@@ -65,6 +65,7 @@ export const remove = method({
   params: z.strictObject({ ...named, force: z.boolean().default(false) }),
   result: z.strictObject({ name: ProjectName }),
   changing: true,
+  heavy: true,
   scope: "admin",
   projectIn: "name",
   refusals: ["not_found", "conflict"],

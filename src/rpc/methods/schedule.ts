@@ -96,6 +96,7 @@ export const list = method({
   params: z.strictObject({ ...inProject, limit: Limit(1000, 100), cursor: Cursor.optional() }),
   result: z.strictObject({ schedules: z.array(Schedule), nextCursor: z.string().nullable() }),
   changing: false,
+  heavy: true,
   scope: ["schedule:write", "task:read"],
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listSchedules(params, call),

@@ -28,6 +28,7 @@ export const list = method({
   }),
   result: z.strictObject({ tags: z.array(TagOut), nextCursor: z.string().nullable() }),
   changing: false,
+  heavy: true,
   scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listTags(params, call),

@@ -76,6 +76,7 @@ export const list = method({
   }),
   result: z.strictObject({ workflows: z.array(Workflow), nextCursor: z.string().nullable() }),
   changing: false,
+  heavy: true,
   scope: "task:read",
   refusals: ["not_found"],
   run: (engine, params, call) => engine.listWorkflows(params, call),
