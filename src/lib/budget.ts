@@ -22,6 +22,11 @@ export class Budget {
     return fits;
   }
 
+  /** For what there is already, room or not: whatever asks next is refused instead. */
+  force(amount: number): void {
+    this.#taken += amount;
+  }
+
   give(amount: number): void {
     this.#taken -= amount;
   }

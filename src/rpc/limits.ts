@@ -7,6 +7,8 @@ export interface SharedLimits {
   readonly bodies: Budget;
   /** Calls that have begun and are not answered; claims that wait are among them. A batch counts its members. */
   readonly calls: Budget;
+  /** Bytes of answers that are made and not out yet. */
+  readonly answers: Budget;
 }
 
 /** What was not begun may be sent again, here or elsewhere, without a thought: so `overloaded`, also while stopping. */

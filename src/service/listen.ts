@@ -63,7 +63,11 @@ export async function listen({ config, log, running, used, people, stopping }: S
   });
   const rates = config.auth ? createRates(config.ratePerKey, config.ratePerAddress) : null;
   const common = { dispatch, log, stopping, rates, body: config };
-  const limits: SharedLimits = { bodies: new Budget(config.bodiesBytesMax), calls: new Budget(config.callsMax) };
+  const limits: SharedLimits = {
+    bodies: new Budget(config.bodiesBytesMax),
+    calls: new Budget(config.callsMax),
+    answers: new Budget(config.answersBytesMax),
+  };
   const sockets = new RpcSockets({
     ...common,
     limits,

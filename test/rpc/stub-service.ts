@@ -88,6 +88,7 @@ export function httpLimits(more: Partial<HttpOptions["limits"]> = {}): HttpOptio
     keepAliveSeconds: 15,
     bodies: new Budget(256 * 1024 * 1024),
     calls: new Budget(20_000),
+    answers: new Budget(512 * 1024 * 1024),
     ...more,
   };
 }
