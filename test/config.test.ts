@@ -141,7 +141,7 @@ test.each([
   ["BODY_TIMEOUT_SECONDS", "0"],
   ["BODY_TIMEOUT_SECONDS", "121"],
   ["BODIES_BYTES_MAX", "4 MiB"],
-  ["ANSWERS_BYTES_MAX", "131071"],
+  ["ANSWERS_BYTES_MAX", "2097151"],
   ["ALLOWED_HOSTS", "a b"],
   ["ALLOWED_HOSTS", "https://a"],
   ["ALLOWED_ORIGINS", "queue.example.com"],

@@ -70,7 +70,8 @@ export const LIMITS = {
   answersBytesMax: variable(
     "ANSWERS_BYTES_MAX",
     "536870912",
-    whole(131_072, 2 ** 40),
+    // A single large answer takes 1 MiB.
+    whole(2_097_152, 2 ** 40),
     "Most bytes of answers that may lie unread at once over all connections; beyond, calls that change nothing are refused as overloaded.",
   ),
   nestingMax: variable(

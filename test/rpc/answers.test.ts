@@ -4,19 +4,13 @@ import { z } from "zod";
 import { Budget } from "../../src/lib/budget.ts";
 import { createHttpHandler } from "../../src/rpc/http.ts";
 import { createMetrics } from "../../src/rpc/metrics.ts";
+import { RpcSockets } from "../../src/rpc/websocket.ts";
 import { type HttpServer, serveHttp } from "../../src/runtime/index.ts";
 import { OPEN_DOOR } from "../support/open-door.ts";
 import { until } from "../support/until.ts";
 import { connectPaused, type PausedConnection } from "./raw-http.ts";
-import {
-  connectionLimits,
-  httpLimits,
-  noSockets,
-  request,
-  socketLimits,
-  stubMethod,
-  stubService,
-} from "./stub-service.ts";
+import { openRaw, text } from "./raw-websocket.ts";
+import { connectionLimits, httpLimits, request, socketLimits, stubMethod, stubService } from "./stub-service.ts";
 
 const MIB = 1024 * 1024;
 /** More than the kernel takes of an answer that nobody reads. */
@@ -49,12 +43,11 @@ async function serve(most: number) {
   ];
   const answers = new Budget(most);
   const limits = httpLimits({ answers });
+  const { dispatch } = stubService(methods, { checkResults: false });
+  const common = { dispatch, log, limits, stopping: new AbortController().signal, rates: null };
   const handle = createHttpHandler({
-    dispatch: stubService(methods, { checkResults: false }).dispatch,
-    log,
-    limits,
-    stopping: new AbortController().signal,
-    sockets: noSockets,
+    ...common,
+    sockets: new RpcSockets({ ...common, socketsMax: 10, callsMax: 100, bytesMax: MIB }),
     ...OPEN_DOOR,
     hosts: [],
     origins: [],
@@ -81,7 +74,21 @@ async function serve(most: number) {
     connection.write([...lines, `Content-Length: ${body.length}`, "", body].join("\r\n"));
     return connection;
   };
-  return { ...server, answers, limits, held, pause, ran: () => ran, finish: () => held.splice(0).map((end) => end()) };
+  const openSocket = async () => {
+    const socket = await openRaw(server.port);
+    ends.unshift(socket.hangUp);
+    return socket;
+  };
+  return {
+    ...server,
+    openSocket,
+    answers,
+    limits,
+    held,
+    pause,
+    ran: () => ran,
+    finish: () => held.splice(0).map((end) => end()),
+  };
 }
 
 const call = (method: string, bytes: number) => JSON.stringify(request(method, { bytes }));
@@ -165,6 +172,30 @@ describe("answers that nobody reads", () => {
     paused.hangUp();
     finish();
     await until("the call is over", () => limits.calls.taken === 0);
+    await until("all is given back", () => answers.taken === 0);
+  });
+});
+
+describe("answers over a WebSocket", () => {
+  test("count while they lie unread, and are given back as they are read", async () => {
+    const { url, answers, openSocket } = await serve(BYTES + MIB);
+    const [one, other, third] = [await openSocket(), await openSocket(), await openSocket()];
+    for (const socket of [one, other]) socket.pause();
+    one.write(text(request("read", { bytes: BYTES })));
+    // Some of it is what the kernel has taken.
+    await until("its answer waits", () => answers.taken > 0 && answers.taken < BYTES);
+    other.write(text(request("change", { bytes: BYTES })));
+    await until("there is no room", () => answers.taken > BYTES);
+    expect(await (await post(url, call("read", 1))).json()).toMatchObject(overloaded);
+    third.write(text(request("read", { bytes: 1 })));
+    expect(await third.answer()).toMatchObject(overloaded);
+
+    one.resume();
+    expect(await one.answer()).toMatchObject({ id: 1 });
+    await until("one is given back", () => answers.taken < BYTES);
+    third.write(text(request("read", { bytes: 1 })));
+    expect(await third.answer()).toMatchObject({ result: "x" });
+    other.hangUp();
     await until("all is given back", () => answers.taken === 0);
   });
 });
