@@ -75,6 +75,10 @@ function contradictions(config: Readonly<Record<string, unknown>>, env: Environm
     if (config[key] !== null && Number(config[key]) < Number(config.bodyBytesMax))
       problems.push(`${name} must not be below BODY_BYTES_MAX.`);
   }
+  // About: an answer may be somewhat larger, and would never be given.
+  if (config.answersBytesMax !== null && Number(config.answersBytesMax) < 2 * Number(config.answerBytesMax)) {
+    problems.push("ANSWERS_BYTES_MAX must not be below twice ANSWER_BYTES_MAX.");
+  }
   if (config.auth === false && config.allowInsecure === false) {
     const proxy = proxyVariable(env);
     const way = !isLoopback(String(config.host)) ? `HOST=${config.host}` : proxy;

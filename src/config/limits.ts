@@ -67,6 +67,13 @@ export const LIMITS = {
     whole(65_536, 2 ** 40),
     "Most bytes of bodies and messages that may be worked on at once over all connections; beyond, HTTP 503 or overloaded.",
   ),
+  answersBytesMax: variable(
+    "ANSWERS_BYTES_MAX",
+    "536870912",
+    // A single large answer takes 1 MiB.
+    whole(2_097_152, 2 ** 40),
+    "Most bytes of answers that may lie unread at once over all connections; beyond, calls that change nothing are refused as overloaded.",
+  ),
   nestingMax: variable(
     "NESTING_MAX",
     "64",

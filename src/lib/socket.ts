@@ -16,6 +16,8 @@ export interface SocketEvents {
   text(text: string): void;
   /** A binary message; what was in it is not told, for nothing here takes any. */
   binary(): void;
+  /** The other side has taken some of what was sent, after it had been long in doing so: `buffered` has changed. */
+  drained(): void;
   closed(): void;
 }
 

@@ -4,7 +4,7 @@ import { SECURITY_HEADERS } from "../lib/http-headers.ts";
 const JSON_HEADERS = new Headers({ ...SECURITY_HEADERS, "content-type": "application/json" });
 const BARE_HEADERS = new Headers(SECURITY_HEADERS);
 
-export function json(status: number, text: string): Response {
+export function json(status: number, text: string | ReadableStream): Response {
   return new Response(text, { status, headers: JSON_HEADERS });
 }
 

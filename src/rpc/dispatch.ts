@@ -6,6 +6,7 @@ import {
 } from "json-rpc-2.0";
 import { InvalidParams, type ParamIssue, Refusal } from "../domain/refusals.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { AnswerRoom } from "./answer-room.ts";
 import { authorise } from "./authorise.ts";
 import { createCostOf } from "./cost.ts";
 import { type Entry, type Envelope, readEnvelope } from "./envelope.ts";
@@ -20,7 +21,7 @@ import {
   wireError,
 } from "./errors.ts";
 import type { HeavyCalls } from "./heavy-calls.ts";
-import { BODY_LIMITS, type BodyLimits } from "./limits.ts";
+import { BODY_LIMITS, type BodyLimits, NOT_BEGUN } from "./limits.ts";
 import { type LongPolls, mayWait } from "./long-polls.ts";
 import type { Call, Method } from "./method.ts";
 import { readParams } from "./params.ts";
@@ -32,9 +33,15 @@ export type Observe = (method: string | null) => (outcome: Outcome) => void;
 
 /**
  * Answers one body, read or not yet. Null: there was nothing to answer, for it held notifications only. Never rejects.
- * With a refusal, no call of the body is begun: it is what all of them are answered with.
+ * With a refusal, no call of the body is begun: it is what all of them are answered with. Of the room, each answer takes what
+ * it is long; giving it back is the caller's.
  */
-export type Dispatch = (body: Uint8Array | string | Envelope, call: Call, refusal?: Refusal) => Promise<string | null>;
+export type Dispatch = (
+  body: Uint8Array | string | Envelope,
+  call: Call,
+  refusal?: Refusal,
+  room?: AnswerRoom,
+) => Promise<string | null>;
 
 export interface DispatchOptions {
   methods: readonly Method[];
@@ -83,8 +90,7 @@ export function createDispatcher(options: DispatchOptions): Dispatch {
   const reading = new Set(options.methods.filter(({ changing }) => !changing).map(({ name }) => name));
   const isReading = (entry: Entry): entry is Entry & { readonly kind: "request" } =>
     entry.kind === "request" && reading.has(entry.request.method);
-  const tooMuch = ({ id = null }: JSONRPCRequest) =>
-    print(errorResponse(id, wireError(new Refusal("overloaded", { retryAfterSeconds: 1 }), log, "batch")));
+  const tooMuch = ({ id = null }: JSONRPCRequest) => print(errorResponse(id, wireError(NOT_BEGUN, log, "batch")));
   const refused = (error: WireError) => {
     observe(null)(error.data.type);
     return print(errorResponse(null, error));
@@ -105,19 +111,31 @@ export function createDispatcher(options: DispatchOptions): Dispatch {
     }
   };
 
-  return async (body, call, refusal) => {
+  const answerWithin = async (
+    entry: Entry,
+    call: Call,
+    refusal: Refusal | undefined,
+    room: AnswerRoom | undefined,
+  ): Promise<string | null> => {
+    if (room === undefined || refusal !== undefined) return answer(entry, call, refusal);
+    const text = await answer(entry, call, isReading(entry) && !room.begin() ? NOT_BEGUN : undefined);
+    if (text === null || room.take(text.length, isReading(entry)) || !isReading(entry)) return text;
+    return tooMuch(entry.request);
+  };
+
+  return async (body, call, refusal, room) => {
     const envelope = typeof body === "string" || body instanceof Uint8Array ? readEnvelope(body, limits) : body;
-    if (envelope.kind === "single") return answer(envelope.entry, call, refusal);
+    if (envelope.kind === "single") return answerWithin(envelope.entry, call, refusal, room);
     if (envelope.kind === "refused") return refused(envelope.error);
     const cost = costOf(envelope);
     if (cost > limits.batchCostMax) return refused(invalidRequest(tooCostly(cost, limits)));
-    let room = limits.answerBytesMax;
+    let left = limits.answerBytesMax;
     const answers = await Promise.all(
       envelope.entries.map(async (entry) => {
-        const text = await answer(entry, call, refusal);
-        room -= text?.length ?? 0;
+        const text = await answerWithin(entry, call, refusal, room);
+        left -= text?.length ?? 0;
         // Each is let go of as it comes: a hundred tasks of megabytes are not in memory together.
-        return text !== null && room < 0 && isReading(entry) ? tooMuch(entry.request) : text;
+        return text !== null && left < 0 && isReading(entry) ? tooMuch(entry.request) : text;
       }),
     );
     const texts = answers.filter((text) => text !== null);

@@ -1,5 +1,5 @@
 import { Refusal } from "../domain/refusals.ts";
-import type { Budget } from "../lib/budget.ts";
+import type { Budget, SharedBudget } from "../lib/budget.ts";
 
 /** What all connections of the service share, over HTTP and WebSocket alike. */
 export interface SharedLimits {
@@ -7,6 +7,8 @@ export interface SharedLimits {
   readonly bodies: Budget;
   /** Calls that have begun and are not answered; claims that wait are among them. A batch counts its members. */
   readonly calls: Budget;
+  /** Bytes of answers that are made and not out yet. */
+  readonly answers: SharedBudget;
 }
 
 /** What was not begun may be sent again, here or elsewhere, without a thought: so `overloaded`, also while stopping. */

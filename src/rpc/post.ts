@@ -1,6 +1,8 @@
 import type { Refusal } from "../domain/refusals.ts";
 import type { Guest } from "../engine/credentials.ts";
 import { type Body, readBody } from "../lib/body.ts";
+import { chunksOf } from "../lib/chunks.ts";
+import { AnswerRoom, LARGE_ANSWER } from "./answer-room.ts";
 import { json, lastRefusal, nothing, refusal, tryLater } from "./answers.ts";
 import type { Authenticate } from "./authenticate.ts";
 import { callOf } from "./caller.ts";
@@ -38,9 +40,6 @@ export interface Answer {
 export function small(response: Response): Answer {
   return { response, isLarge: false };
 }
-
-/** An answer of more characters is more than the kernel takes at once. */
-const LARGE_ANSWER = 1024 * 1024;
 
 /** Bodies of those who are not let in are read up to here, so that they find their calls' ids in the answer. */
 const STRANGERS_BYTES_MAX = 16 * 1024;
@@ -95,13 +94,30 @@ async function answerBody(
   const tooMany = rates?.(guest.principal.id, address, count);
   const hasRoom = tooMany === undefined && limits.calls.take(count);
   try {
-    const text = await dispatch(envelope, call, tooMany ?? (hasRoom ? undefined : NOT_BEGUN));
+    const room = new AnswerRoom(limits.answers, guest.principal.id);
+    const text = await dispatch(envelope, call, tooMany ?? (hasRoom ? undefined : NOT_BEGUN), room);
     if (tooMany !== undefined) return small(refused(tooMany, text));
-    return text === null ? small(nothing()) : { response: json(200, text), isLarge: text.length > LARGE_ANSWER };
+    if (text !== null && text.length > LARGE_ANSWER) return large(text, room, request.signal);
+    room.give();
+    if (text === null) return small(nothing());
+    return small(room.refused === count ? refused(NOT_BEGUN, text) : json(200, text));
   } finally {
     call.end();
     if (hasRoom) limits.calls.give(count);
   }
+}
+
+/**
+ * As a stream, for nothing else tells when an answer is out. Bun and Deno send one without its length. It ends with the
+ * connection; who has gone before it began is told by the signal alone.
+ */
+function large(text: string, room: AnswerRoom, gone: AbortSignal): Answer {
+  const bytes = new TextEncoder().encode(text);
+  room.become(bytes.length);
+  const give = () => room.give();
+  gone.addEventListener("abort", give);
+  if (gone.aborted) give();
+  return { response: json(200, chunksOf(bytes, give)), isLarge: true };
 }
 
 /** Answers each call of somebody who is not let in with the reason; those of a larger body with one for all. */

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Guest } from "../engine/credentials.ts";
 import type { OpenSocket, Socket, SocketEvents } from "../lib/socket.ts";
+import { AnswerRoom } from "./answer-room.ts";
 import { type CallOfSocket, callOfSocket } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { callsIn, readEnvelope } from "./envelope.ts";
@@ -130,6 +131,11 @@ interface SocketOwner {
   closed(): unknown;
 }
 
+interface MadeAnswer {
+  readonly text: string;
+  readonly room: AnswerRoom;
+}
+
 class RpcSocket implements SocketEvents {
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
@@ -138,9 +144,12 @@ class RpcSocket implements SocketEvents {
   readonly #leave: () => void;
   #running = 0;
   #bytes = 0;
-  #answers: string[] = [];
+  #answers: MadeAnswer[] = [];
+  /** What was sent and is not taken. */
+  readonly #unread: AnswerRoom;
 
   constructor(socket: Socket, options: ConnectionOptions, owner: SocketOwner) {
+    this.#unread = new AnswerRoom(options.limits.answers, options.guest.principal.id);
     this.#socket = socket;
     this.#options = options;
     this.#owner = owner;
@@ -156,7 +165,12 @@ class RpcSocket implements SocketEvents {
     this.#socket.end(CLOSE.unsupportedData, "Calls are sent as text.");
   }
 
+  drained(): void {
+    this.#unread.become(this.#socket.buffered);
+  }
+
   closed(): void {
+    this.#unread.give();
     this.#leave();
     this.#call.abort();
     this.#owner.closed();
@@ -178,19 +192,21 @@ class RpcSocket implements SocketEvents {
     const answers = this.#answers;
     this.#answers = [];
     let unread = this.#socket.buffered;
-    for (let at = 0; at < answers.length - 1; at++) unread += answers[at]!.length;
+    for (let at = 0; at < answers.length - 1; at++) unread += answers[at]!.text.length;
     if (unread > UNREAD_BYTES_MAX) {
       // The other side may be long in taking note; its waiting claims end now.
       this.#call.abort();
       this.#socket.cut(CLOSE.tryAgainLater, "Answers are not being read.");
     } else {
-      this.#socket.send(answers);
+      this.#socket.send(answers.map(({ text }) => text));
       this.#endIfDone();
     }
+    for (const { room } of answers) room.give();
+    this.#unread.become(this.#socket.buffered);
   }
 
   async #answer(text: string): Promise<void> {
-    const { dispatch, log, stopping, body, rates, guest, address } = this.#options;
+    const { dispatch, log, stopping, body, rates, guest, address, limits } = this.#options;
     try {
       const envelope = readEnvelope(text, body);
       const calls = callsIn(envelope);
@@ -198,12 +214,15 @@ class RpcSocket implements SocketEvents {
       const tooMany = stopping.aborted ? undefined : rates?.(guest.principal.id, address, calls);
       const taken = !stopping.aborted && tooMany === undefined && this.#take(calls, bytes);
       this.#running += calls;
-      const answer = await dispatch(envelope, this.#call, tooMany ?? (taken ? undefined : NOT_BEGUN)).finally(() => {
-        this.#running -= calls;
-        if (taken) this.#give(calls, bytes);
-      });
+      const room = new AnswerRoom(limits.answers, guest.principal.id);
+      const answer = await dispatch(envelope, this.#call, tooMany ?? (taken ? undefined : NOT_BEGUN), room).finally(
+        () => {
+          this.#running -= calls;
+          if (taken) this.#give(calls, bytes);
+        },
+      );
       if (answer === null) this.#endIfDone();
-      else if (this.#answers.push(answer) === 1) this.#owner.answersDue();
+      else if (this.#answers.push({ text: answer, room }) === 1) this.#owner.answersDue();
     } catch (error) {
       log.error("A WebSocket message failed inside the service.", { error });
       this.#socket.end(CLOSE.internalError, "Internal error.");

@@ -114,6 +114,7 @@ class BunSocket implements Socket {
   }
 
   drained(): void {
+    this.#events?.drained();
     if (this.#ending && this.buffered === 0) this.cut(this.#ending.code, this.#ending.reason);
   }
 

@@ -94,7 +94,7 @@ class OpenSockets {
     let events: SocketEvents | null = null;
     ws.onopen = () => {
       this.#open.add(ws);
-      events = open(new DenoSocket(ws));
+      events = open(new DenoSocket(ws, () => events?.drained()));
     };
     ws.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
       if (typeof data !== "string") events?.binary();
@@ -120,19 +120,37 @@ function isLarger(text: string, bytesMax: number): boolean {
   return text.length * 3 > bytesMax && encoder.encode(text).length > bytesMax;
 }
 
+const LOOK_MS = 250;
+
 class DenoSocket implements Socket {
   readonly #ws: WebSocket;
+  readonly #drained: () => void;
+  #looking = false;
 
-  constructor(ws: WebSocket) {
+  constructor(ws: WebSocket, drained: () => void) {
     this.#ws = ws;
+    this.#drained = drained;
   }
 
   get buffered(): number {
-    return this.#ws.bufferedAmount;
+    // What was not out when it closed stays in the browsers' figure for ever.
+    return this.#ws.readyState === WebSocket.CLOSED ? 0 : this.#ws.bufferedAmount;
   }
 
   send(texts: readonly string[]): void {
     for (const text of texts) this.#ws.send(text);
+    this.#look();
+  }
+
+  /** Nothing tells when the other side has taken what was sent, so it is looked at for as long as there is something. */
+  #look(): void {
+    if (this.#looking || this.buffered === 0) return;
+    this.#looking = true;
+    setTimeout(() => {
+      this.#looking = false;
+      this.#drained();
+      this.#look();
+    }, LOOK_MS);
   }
 
   end(code: number, reason: string): void {

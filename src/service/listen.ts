@@ -2,7 +2,7 @@ import type { Config } from "../config.ts";
 import { pendingMigrations } from "../db/migrate.ts";
 import { tasksByState } from "../domain/admin/queries.ts";
 import type { RunningEngine } from "../engine/create.ts";
-import { Budget } from "../lib/budget.ts";
+import { Budget, SharedBudget } from "../lib/budget.ts";
 import type { Logger } from "../lib/log.ts";
 import { shared } from "../lib/shared.ts";
 import type { People } from "../people/people.ts";
@@ -34,6 +34,8 @@ const SILENT_SECONDS_MAX = 90;
  */
 const READY_KEPT_MS = 250;
 
+/** Of the bytes of answers, what one caller may leave unread before its own reads are refused. */
+const ANSWERS_SHARE = 0.5;
 /** Heavy calls of one caller that may wait for those of its own that run. */
 const HEAVY_WAITING_MAX = 100;
 
@@ -70,7 +72,12 @@ export async function listen({ config, log, running, used, people, stopping }: S
   });
   const rates = config.auth ? createRates(config.ratePerKey, config.ratePerAddress) : null;
   const common = { dispatch, log, stopping, rates, body: config };
-  const limits: SharedLimits = { bodies: new Budget(config.bodiesBytesMax), calls: new Budget(config.callsMax) };
+  const limits: SharedLimits = {
+    bodies: new Budget(config.bodiesBytesMax),
+    calls: new Budget(config.callsMax),
+    // Where everybody is let in, all are one.
+    answers: new SharedBudget(config.answersBytesMax, config.auth ? ANSWERS_SHARE : 1),
+  };
   const sockets = new RpcSockets({
     ...common,
     limits,

@@ -53,3 +53,34 @@ export async function raw(port: number, head: string[], body = ""): Promise<{ st
   connection.hangUp();
   return { status: Number(text.slice(9, 12)), text };
 }
+
+/** A connection whose other side reads nothing until it is told to. */
+export interface PausedConnection {
+  write(text: string): void;
+  /** Reads until so many bytes have come, and on from there; gives the first of them. */
+  read(bytes: number): Promise<string>;
+  hangUp(): void;
+}
+
+export async function connectPaused(port: number): Promise<PausedConnection> {
+  const socket = net.connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
+  socket.pause();
+  return {
+    write: (text) => socket.write(text),
+    read(bytes) {
+      const { promise, resolve } = Promise.withResolvers<string>();
+      let start = "";
+      let count = 0;
+      socket.on("data", (part) => {
+        if (start.length < 1000) start += part.toString("latin1", 0, 1000);
+        count += part.length;
+        if (count >= bytes) resolve(start);
+      });
+      socket.resume();
+      return promise;
+    },
+    hangUp: () => socket.destroy(),
+  };
+}

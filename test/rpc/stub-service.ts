@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ANYONE } from "../../src/domain/access/principal.ts";
 import type { Engine } from "../../src/engine/engine.ts";
-import { Budget } from "../../src/lib/budget.ts";
+import { Budget, SharedBudget } from "../../src/lib/budget.ts";
 import { createDispatcher, type DispatchOptions } from "../../src/rpc/dispatch.ts";
 import type { HttpOptions } from "../../src/rpc/http.ts";
 import { type Call, type Method, method } from "../../src/rpc/method.ts";
@@ -88,6 +88,7 @@ export function httpLimits(more: Partial<HttpOptions["limits"]> = {}): HttpOptio
     keepAliveSeconds: 15,
     bodies: new Budget(256 * 1024 * 1024),
     calls: new Budget(20_000),
+    answers: new SharedBudget(512 * 1024 * 1024, 1),
     ...more,
   };
 }

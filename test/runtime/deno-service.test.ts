@@ -2,9 +2,11 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { connectPaused } from "../rpc/raw-http.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { rpc, type SpawnedService, spawnService, startInstance } from "../support/service.ts";
 import { rpcSocket } from "../support/socket.ts";
+import { until } from "../support/until.ts";
 
 setDefaultTimeout(60_000);
 
@@ -16,10 +18,10 @@ function denoProgram(): string {
   return (createRequire(import.meta.url)("deno/install_api.cjs") as { runInstall(): string }).runInstall();
 }
 
-function startDeno(): Promise<SpawnedService> {
+function startDeno(env: Record<string, string> = {}): Promise<SpawnedService> {
   // No lock file: the project has Bun's.
   const command = [denoProgram(), "run", "--quiet", "--no-lock", "-A", MAIN, "serve"];
-  return spawnService({ DATABASE_URL: database.url }, command);
+  return spawnService({ DATABASE_URL: database.url, ...env }, command);
 }
 
 test("drives one task through on Deno, and hands another to an instance on Bun", async () => {
@@ -64,6 +66,34 @@ test("serves calls over a WebSocket on Deno, and lets a claim that waits end whe
     expect(await deno.stop()).toBe(0);
     expect(await next).toEqual({ tasks: [] });
     expect(await closed).toMatchObject({ code: 1001 });
+  } finally {
+    expect(await deno.stop()).toBe(0);
+  }
+});
+
+test("bounds answers that nobody reads on Deno, and forgets those whose readers have gone", async () => {
+  const MIB = 1024 * 1024;
+  const deno = await startDeno({ ANSWER_BYTES_MAX: `${8 * MIB}`, ANSWERS_BYTES_MAX: `${16 * MIB}` });
+  try {
+    await rpc(deno.url, "queue.create", { name: "large", maxPayloadBytes: 4 * MIB });
+    for (let count = 0; count < 2; count++) {
+      await rpc(deno.url, "task.enqueue", { queue: "large", payload: { a: "x".repeat(4 * MIB - 5000) } });
+    }
+    const list = () => rpc(deno.url, "task.list", { queue: "large" });
+    const isRefused = () =>
+      list().then(
+        () => false,
+        ({ data }) => data.type === "overloaded",
+      );
+    expect((await list()).tasks).toHaveLength(2);
+    const port = Number(new URL(deno.url).port);
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "task.list", params: { queue: "large" } });
+    const lines = ["POST /rpc HTTP/1.1", `Host: localhost:${port}`, "Content-Type: application/json"];
+    const paused = await Promise.all([1, 2].map(() => connectPaused(port)));
+    for (const { write } of paused) write([...lines, `Content-Length: ${body.length}`, "", body].join("\r\n"));
+    await until("there is no room", isRefused);
+    for (const { hangUp } of paused) hangUp();
+    await until("there is room again", async () => !(await isRefused()));
   } finally {
     expect(await deno.stop()).toBe(0);
   }

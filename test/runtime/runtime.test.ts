@@ -147,7 +147,7 @@ test("who closes a WebSocket as soon as it opens is told that it has closed", as
   const handle: ServeOptions["handle"] = async (_request, connection) =>
     connection.upgrade((socket) => {
       socket.cut(1013, "Not now.");
-      return { text: () => {}, binary: () => {}, closed: close };
+      return { text: () => {}, binary: () => {}, drained: () => {}, closed: close };
     })!;
   const server = await serveHttp({
     host: "127.0.0.1",
