@@ -154,7 +154,7 @@ async function takeFrom(
 
 /** One claim statement: for each ask the tasks it got; `cut` where some were left for want of room. */
 async function claimOnce(
-  { bounds, sizes }: EngineContext,
+  { bounds, sizes, withInputs }: EngineContext,
   db: Db,
   queue: QueueRow,
   asks: readonly Ask[],
@@ -163,9 +163,11 @@ async function claimOnce(
   const { names, kind } = asks[0]!;
   const args = { queueId: queue.id, shares: asks, from: start.from };
   const began = performance.now();
-  const room = mayBeTooMuch(queue, sql.limitOf(args), sizes) ? { bytesMax: sizes.answerBytesMax } : null;
+  const each = queue.max_payload_bytes + (withInputs.has(queue.id) ? sql.INPUTS_BYTES_MAX : 0);
+  const room = mayBeTooMuch(each, sql.limitOf(args), sizes) ? { bytesMax: sizes.answerBytesMax } : null;
   const rows = [...(await db.any(names ? sql.claimNamedTasks(args, names, room) : sql.claimTasks(args, room)))];
   rows.sort((a, b) => a.place - b.place);
+  if (rows.some((row) => row.depends_on !== null)) withInputs.add(queue.id);
   const cut = rows[0]?.cut ?? false;
   const full = cut || rows.length === sql.limitOf(args);
   bounds.passed(queue.id, kind, start, { tasks: rows, full, tookMs: performance.now() - began });
@@ -174,9 +176,12 @@ async function claimOnce(
   return { rows: shared, cut };
 }
 
-/** Whether so many tasks of a queue could be more than an answer may hold; to look costs about a tenth of a claim, so small ones need not. */
-const mayBeTooMuch = ({ max_payload_bytes }: QueueRow, tasks: number, { answerBytesMax }: Sizes) =>
-  tasks > 1 && (tasks - 1) * (max_payload_bytes + sql.INPUTS_BYTES_MAX) > answerBytesMax;
+/**
+ * Whether so many tasks could be more than an answer may hold. To look costs a tenth of a claim, so it is not done for what cannot
+ * be. Inputs, the results of other tasks, count where a queue's tasks were seen to have some.
+ */
+const mayBeTooMuch = (bytesOfEach: number, tasks: number, { answerBytesMax }: Sizes) =>
+  tasks > 1 && (tasks - 1) * bytesOfEach > answerBytesMax;
 
 const byOrder = (a: sql.ClaimedRow, b: sql.ClaimedRow) =>
   a.priority - b.priority || a.run_at - b.run_at || (a.id < b.id ? -1 : 1);

@@ -41,6 +41,8 @@ export interface EngineContext {
   readonly reader: TaskReader;
   readonly credentials: Credentials;
   readonly workers: WorkerLedger;
+  /** Numbers of queues whose tasks came with inputs: results of other tasks, which may be large. */
+  readonly withInputs: Set<number>;
   readonly newId: NewId;
   /** The database's time, whole epoch milliseconds, as far as this process can tell without asking. */
   readonly now: () => number;

@@ -79,6 +79,7 @@ export async function createEngine(options: EngineOptions): Promise<RunningEngin
     waiters: new TaskWaiters(hot, log, options.pollMs),
     reader: new TaskReader(hot, limits),
     credentials: new Credentials(access, limits),
+    withInputs: new Set(),
     workers: new WorkerLedger(cold, log),
     newId: idGenerator(() => clock.now()),
     now: () => clock.now(),
