@@ -21,7 +21,7 @@ import {
   wireError,
 } from "./errors.ts";
 import type { HeavyCalls } from "./heavy-calls.ts";
-import { BODY_LIMITS, type BodyLimits, NOT_BEGUN } from "./limits.ts";
+import { ENVELOPE_LIMITS, type EnvelopeLimits, NOT_BEGUN } from "./limits.ts";
 import { type LongPolls, mayWait } from "./long-polls.ts";
 import type { Call, Method } from "./method.ts";
 import { readParams } from "./params.ts";
@@ -54,7 +54,7 @@ export interface DispatchOptions {
   heavy?: HeavyCalls;
   /** For tests and development: a result unlike its schema, or a refusal its method does not list, is an internal error. */
   checkResults?: boolean;
-  limits?: BodyLimits;
+  limits?: EnvelopeLimits;
 }
 
 /** What a call carries through json-rpc-2.0 beside its request. */
@@ -85,7 +85,7 @@ type Response = JSONRPCErrorResponse | JSONRPCSuccessResponse;
  */
 export function createDispatcher(options: DispatchOptions): Dispatch {
   const server = createServer(options);
-  const { log, observe, limits = BODY_LIMITS } = options;
+  const { log, observe, limits = ENVELOPE_LIMITS } = options;
   const costOf = createCostOf(options.methods);
   const reading = new Set(options.methods.filter(({ changing }) => !changing).map(({ name }) => name));
   const isReading = (entry: Entry): entry is Entry & { readonly kind: "request" } =>
@@ -143,7 +143,7 @@ export function createDispatcher(options: DispatchOptions): Dispatch {
   };
 }
 
-const tooCostly = (cost: number, { batchCostMax }: BodyLimits) =>
+const tooCostly = (cost: number, { batchCostMax }: EnvelopeLimits) =>
   `The calls of the batch name or ask for ${cost} things; together they must not for more than ${batchCostMax}.`;
 
 function createServer(options: DispatchOptions): JSONRPCServer<Context> {
@@ -181,7 +181,7 @@ function inTurn<T>(
 
 /** A method as json-rpc-2.0 calls it. It throws nothing but Answered. */
 function observed(method: Method, options: DispatchOptions): (params: unknown, context: Context) => Promise<unknown> {
-  const { engine, log, observe, checkResults = false, limits = BODY_LIMITS } = options;
+  const { engine, log, observe, checkResults = false, limits = ENVELOPE_LIMITS } = options;
   return async (params, { call, issues, refusal }) => {
     const done = observe(method.name);
     try {

@@ -3,7 +3,7 @@ import type { ParamIssue } from "../domain/refusals.ts";
 import { parseJson } from "../lib/json-fidelity.ts";
 import { shorten } from "../lib/json-path.ts";
 import { invalidRequest, parseError, type WireError } from "./errors.ts";
-import { BODY_LIMITS, type BodyLimits } from "./limits.ts";
+import { ENVELOPE_LIMITS, type EnvelopeLimits } from "./limits.ts";
 import { type Losses, lossesByRequest } from "./losses.ts";
 
 /** UTF-16 units in a request's id; an id is given back, so its length is bounded. */
@@ -32,7 +32,7 @@ export function callsIn(envelope: Envelope): number {
  * Checks a body before json-rpc-2.0 sees it: UTF-8, JSON, nesting, batch size, and each request's members.
  * Where that library deviates from the specification, this is what settles it.
  */
-export function readEnvelope(body: Uint8Array | string, limits: BodyLimits = BODY_LIMITS): Envelope {
+export function readEnvelope(body: Uint8Array | string, limits: EnvelopeLimits = ENVELOPE_LIMITS): Envelope {
   const { nestingMax, batchMax, valuesMax } = limits;
   const text = typeof body === "string" ? wellFormed(body) : decode(body);
   if (text === null) return { kind: "refused", error: parseError() };

@@ -18,7 +18,7 @@ export const NOT_BEGUN = new Refusal("overloaded", { retryAfterSeconds: 1 });
  * What a body may hold, whatever its bytes, and what a batch is answered. Variables of the same names change the figures;
  * docs/limits.md lists all.
  */
-export interface BodyLimits {
+export interface EnvelopeLimits {
   /** Levels of objects and arrays in a whole body, the request's own included. */
   readonly nestingMax: number;
   /** Requests in one batch. */
@@ -34,7 +34,7 @@ export interface BodyLimits {
 }
 
 /** 250,000 values are more than any payload holds at its default limit; 4 MiB of them could be 1.4 million. */
-export const BODY_LIMITS: BodyLimits = {
+export const ENVELOPE_LIMITS: EnvelopeLimits = {
   nestingMax: 64,
   batchMax: 100,
   batchCostMax: 10_000,

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { InvalidParams, type ParamIssue } from "../domain/refusals.ts";
 import { formatPath } from "../lib/json-path.ts";
-import { BODY_LIMITS } from "./limits.ts";
+import { ENVELOPE_LIMITS } from "./limits.ts";
 
 /**
  * Checks a call's parameters against its method's schema and returns what the schema makes of them (defaults filled in).
@@ -10,7 +10,7 @@ import { BODY_LIMITS } from "./limits.ts";
 export function readParams<P extends z.ZodType>(
   schema: P,
   params: unknown,
-  parametersMax = BODY_LIMITS.parametersMax,
+  parametersMax = ENVELOPE_LIMITS.parametersMax,
 ): z.output<P> {
   if (Array.isArray(params))
     throw new InvalidParams([{ path: "", message: "must be an object: parameters are given by name" }]);

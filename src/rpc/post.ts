@@ -10,7 +10,7 @@ import type { Dispatch } from "./dispatch.ts";
 import { enter, refused } from "./entering.ts";
 import { callsIn, type Entry, type Envelope, readEnvelope } from "./envelope.ts";
 import { type ErrorLog, errorResponse, refusalError } from "./errors.ts";
-import { type BodyLimits, NOT_BEGUN, type SharedLimits } from "./limits.ts";
+import { type EnvelopeLimits, NOT_BEGUN, type SharedLimits } from "./limits.ts";
 import type { Rates } from "./rates.ts";
 
 export interface PostLimits extends SharedLimits {
@@ -23,7 +23,7 @@ export interface PostOptions {
   dispatch: Dispatch;
   log: ErrorLog;
   limits: PostLimits;
-  body?: BodyLimits;
+  body?: EnvelopeLimits;
   authenticate: Authenticate;
   /** How many calls somebody may make; null: any number. */
   rates: Rates | null;

@@ -6,7 +6,7 @@ import { type CallOfSocket, callOfSocket } from "./caller.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { callsIn, readEnvelope } from "./envelope.ts";
 import type { ErrorLog } from "./errors.ts";
-import { type BodyLimits, NOT_BEGUN, type SharedLimits } from "./limits.ts";
+import { type EnvelopeLimits, NOT_BEGUN, type SharedLimits } from "./limits.ts";
 import type { Rates } from "./rates.ts";
 
 /**
@@ -40,7 +40,7 @@ export interface SocketOptions {
   /** Bytes of one connection's messages that may be unanswered at a time; beyond, likewise. */
   bytesMax: number;
   limits: SharedLimits;
-  body?: BodyLimits;
+  body?: EnvelopeLimits;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Each limit on what a body may hold, from both sides. */
 import { expect, test } from "bun:test";
 import { z } from "zod";
-import { BODY_LIMITS } from "../../src/rpc/limits.ts";
+import { ENVELOPE_LIMITS } from "../../src/rpc/limits.ts";
 import { type Method, method } from "../../src/rpc/method.ts";
 import { METHODS } from "../../src/rpc/methods/index.ts";
 import { failure, request, stubMethod, stubService } from "./stub-service.ts";
@@ -16,12 +16,12 @@ const stubs = [
   stubMethod("act", z.looseObject({ tasks: many, items: many, receipts: many }), run),
   method({ ...stubMethod("dear", z.looseObject({}), run), cost: 40 }),
 ];
-const withLimits = (limits: Partial<typeof BODY_LIMITS>) =>
-  stubService(stubs, { limits: { ...BODY_LIMITS, ...limits } });
+const withLimits = (limits: Partial<typeof ENVELOPE_LIMITS>) =>
+  stubService(stubs, { limits: { ...ENVELOPE_LIMITS, ...limits } });
 const invalid = failure(-32600, "invalid_request");
 
 test("what is not configured is as the contract says", () => {
-  expect(BODY_LIMITS).toMatchObject({ nestingMax: 64, batchMax: 100 });
+  expect(ENVELOPE_LIMITS).toMatchObject({ nestingMax: 64, batchMax: 100 });
 });
 
 test("NESTING_MAX counts levels from the body's own", async () => {
@@ -105,7 +105,7 @@ test("ANSWER_BYTES_MAX: a batch's reads beyond it are refused, its changes are t
     stubMethod("read", z.looseObject({}), long),
     stubMethod("change", z.looseObject({}), long, { changing: true }),
   ];
-  const { answer } = stubService(stubs, { limits: { ...BODY_LIMITS, answerBytesMax: 5_000 } });
+  const { answer } = stubService(stubs, { limits: { ...ENVELOPE_LIMITS, answerBytesMax: 5_000 } });
   const read = (id: number) => request("read", {}, id);
   const ids = [1, 2, 3, 4];
   expect(await answer(ids.map(read))).toMatchObject(ids.map((id) => ({ id, result: long() })));
