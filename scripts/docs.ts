@@ -6,17 +6,16 @@ import { z } from "zod";
 import { CONFIG_VARIABLES } from "../src/config.ts";
 import { REFUSALS } from "../src/domain/refusals.ts";
 import { LIFECYCLE } from "../src/domain/task/lifecycle.ts";
+import { ApiKey, Member } from "../src/rpc/access-shapes.ts";
 import { scopesOf } from "../src/rpc/authorise.ts";
 import type { Method } from "../src/rpc/method.ts";
 import { METHODS } from "../src/rpc/methods/index.ts";
 import { Schedule } from "../src/rpc/schedule-shapes.ts";
 import {
-  ApiKey,
   Attempt,
   Category,
   CategoryTree,
   Claimed,
-  Member,
   Project,
   Queue,
   QueueStats,

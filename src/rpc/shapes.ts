@@ -3,7 +3,6 @@
  * name are ours and stand here with their reason.
  */
 import { z } from "zod";
-import { ROLES, SCOPES } from "../domain/access/scopes.ts";
 import { STATES } from "../domain/task/lifecycle.ts";
 import { WORKFLOW_STATES } from "../domain/workflow/views.ts";
 import type { Json, JsonObject } from "../lib/json.ts";
@@ -49,7 +48,7 @@ export const text = (max: number) => z.string().max(max, `must not be longer tha
 export const filledText = (max: number) => text(max).refine((value) => value.trim() !== "", "must not be blank");
 
 /** Without words of its own where it is absent, so that those of every parameter stand there. */
-const idOf = (noun: string) =>
+export const idOf = (noun: string) =>
   z.uuid({
     version: "v7",
     error: ({ input }) => (input === undefined ? undefined : `must be a ${noun}'s id (a uuid v7)`),
@@ -408,31 +407,6 @@ export const CategoryTree: z.ZodType<CategoryTree> = z
     },
   })
   .meta({ id: "CategoryTree" });
-
-export const UserId = filledText(255);
-export const Member = z
-  .strictObject({ userId: UserId, email: z.string(), name: z.string(), role: z.enum(ROLES), added: TimeOut })
-  .meta({ id: "Member" });
-
-export const KeyId = idOf("key");
-export const KeyName = filledText(80);
-export const QueuePattern = z
-  .string()
-  .regex(/^[A-Za-z0-9_*?-]{1,80}$/, "must be 1 to 80 characters of A-Z a-z 0-9 _ - and the wildcards * and ?");
-
-export const ApiKey = z
-  .strictObject({
-    id: KeyId,
-    project: z.string().nullable().describe("Null: the whole service."),
-    name: z.string(),
-    start: z.string().describe("How the key begins."),
-    scopes: z.array(z.enum(SCOPES)),
-    queues: z.array(z.string()).nullable().describe("Null: all."),
-    added: TimeOut,
-    expiresAt: TimeOut.nullable(),
-    revokedAt: TimeOut.nullable(),
-  })
-  .meta({ id: "ApiKey" });
 
 export const Attempt = z
   .strictObject({

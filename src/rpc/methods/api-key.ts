@@ -1,18 +1,8 @@
 import { z } from "zod";
 import { SCOPES } from "../../domain/access/scopes.ts";
+import { ApiKey, KeyId, KeyName, QueuePattern } from "../access-shapes.ts";
 import { method } from "../method.ts";
-import {
-  ApiKey,
-  Cursor,
-  DelaySeconds,
-  inProject,
-  KeyId,
-  KeyName,
-  Limit,
-  QueuePattern,
-  repeatable,
-  TimeOut,
-} from "../shapes.ts";
+import { Cursor, DelaySeconds, inProject, Limit, repeatable, TimeOut } from "../shapes.ts";
 
 const KeyText = z
   .string()

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { ROLES } from "../../domain/access/scopes.ts";
+import { Member, UserId } from "../access-shapes.ts";
 import { method } from "../method.ts";
-import { Cursor, Description, Limit, Member, Project, ProjectName, RequestId, UserId } from "../shapes.ts";
+import { Cursor, Description, Limit, Project, ProjectName, RequestId } from "../shapes.ts";
 
 // A project is named by `name` alone: it is in none.
 const named = { requestId: RequestId.optional(), name: ProjectName };
