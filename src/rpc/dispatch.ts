@@ -171,12 +171,12 @@ function createServer(options: DispatchOptions): JSONRPCServer<Context> {
 function inTurn<T>(
   { heavy: isHeavy }: Method,
   params: unknown,
-  principalId: string,
+  call: Call,
   { polls, heavy }: DispatchOptions,
   run: () => Promise<T>,
 ): Promise<T> {
-  if (polls && mayWait(params)) return polls.run(principalId, run);
-  return heavy && isHeavy ? heavy.run(principalId, run) : run();
+  if (polls && mayWait(params)) return polls.run(call.principal.id, run);
+  return heavy && isHeavy ? heavy.run(call, run) : run();
 }
 
 /** A method as json-rpc-2.0 calls it. It throws nothing but Answered. */
@@ -190,7 +190,7 @@ function observed(method: Method, options: DispatchOptions): (params: unknown, c
       const read = readParams(method.params, params, limits.parametersMax);
       authorise(method, read, call.principal);
       const run = () => method.run(engine, read, call);
-      const running = inTurn(method, read, call.principal.id, options, run);
+      const running = inTurn(method, read, call, options, run);
       const result: unknown = await (checkResults ? checked(method, running) : running);
       done("ok");
       return result;

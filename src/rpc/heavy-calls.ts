@@ -1,4 +1,6 @@
 import { Refusal } from "../domain/refusals.ts";
+import { NOT_BEGUN } from "./limits.ts";
+import type { Call } from "./method.ts";
 
 interface Caller {
   running: number;
@@ -7,7 +9,8 @@ interface Caller {
 
 /**
  * Lets each key or person have so many heavy calls under way at a time: those of others find a connection to the database
- * whatever one of them asks for. Further ones wait in their order; beyond `waitingMax` they are refused.
+ * whatever one of them asks for. Further ones wait in their order; beyond `waitingMax` they are refused. One whose caller has
+ * gone meanwhile, or has been sent away, is not begun.
  */
 export class HeavyCalls {
   readonly #runningMax: number;
@@ -19,7 +22,8 @@ export class HeavyCalls {
     this.#waitingMax = waitingMax;
   }
 
-  async run<T>(principalId: string, call: () => Promise<T>): Promise<T> {
+  async run<T>({ principal, signal }: Call, call: () => Promise<T>): Promise<T> {
+    const principalId = principal.id;
     const caller = this.#callers.get(principalId) ?? { running: 0, waiting: [] };
     this.#callers.set(principalId, caller);
     if (caller.running < this.#runningMax) caller.running++;
@@ -28,6 +32,7 @@ export class HeavyCalls {
       await new Promise<void>((resolve) => caller.waiting.push(resolve));
     }
     try {
+      if (signal.aborted) throw NOT_BEGUN;
       return await call();
     } finally {
       // Whoever waits takes the place over, so that nobody who comes now gets between.

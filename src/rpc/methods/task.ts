@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { many } from "../many.ts";
 import { method } from "../method.ts";
 import {
   Attempt,
@@ -15,7 +16,6 @@ import {
   JsonValue,
   LeaseSeconds,
   Limit,
-  many,
   Note,
   newTask,
   OwnerId,

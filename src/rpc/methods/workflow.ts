@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { many } from "../many.ts";
 import { method } from "../method.ts";
 import {
   Cursor,
@@ -7,7 +8,6 @@ import {
   inProject,
   inQueues,
   Limit,
-  many,
   Payload,
   repeatable,
   STATES_MAX,
